@@ -1,0 +1,1 @@
+//! The durable journal: one trait, its stores, one conformance suite.

@@ -1,0 +1,122 @@
+//! Stable codes: part of the API for ever. Each has a page `docs/errors/<code>.md`.
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+macro_rules! codes {
+    ($(#[doc = $doc:literal] $name:ident = $text:literal,)*) => {
+        /// Why something was refused or denied.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
+        pub enum Code {$(
+            #[doc = $doc]
+            #[serde(rename = $text)]
+            $name,
+        )*}
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Code] = &[$(Code::$name),*];
+            /// The code as text.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Code::$name => $text),* }
+            }
+            /// One sentence for people.
+            #[must_use]
+            pub const fn title(self) -> &'static str {
+                match self { $(Code::$name => $doc.trim_ascii()),* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The agent is not registered.
+    AgentUnknown = "agent_unknown",
+    /// The credential does not speak for this agent.
+    IdentityMismatch = "identity_mismatch",
+    /// A halt is in force.
+    Halted = "halted",
+    /// A pause is in force.
+    Paused = "paused",
+    /// Only risk-reducing actions may happen now.
+    RiskReducingOnly = "risk_reducing_only",
+    /// The agent is offline.
+    AgentOffline = "agent_offline",
+    /// The instance is not connected under this epoch.
+    InstanceStale = "instance_stale",
+    /// The agent has as many permits in flight as it may.
+    AgentBusy = "agent_busy",
+    /// The agent may not take this action.
+    ActionNotAllowed = "action_not_allowed",
+    /// The agent may not touch this resource.
+    ResourceNotAllowed = "resource_not_allowed",
+    /// A rate limit is used up.
+    RateLimited = "rate_limited",
+    /// A concurrency limit is used up.
+    ConcurrencyLimited = "concurrency_limited",
+    /// A budget cannot bear the cost.
+    BudgetExhausted = "budget_exhausted",
+    /// A resource is held by another permit.
+    LockHeld = "lock_held",
+    /// Waiting would never end: permits wait for each other.
+    Deadlock = "deadlock",
+    /// The wait ended before the turn came.
+    WaitTimeout = "wait_timeout",
+    /// Too many requests wait already.
+    QueueFull = "queue_full",
+    /// The request was withdrawn.
+    Cancelled = "cancelled",
+    /// Its holder is gone.
+    HolderGone = "holder_gone",
+    /// The permit is not known, or has ended.
+    PermitUnknown = "permit_unknown",
+    /// The permit belongs to another agent.
+    PermitNotYours = "permit_not_yours",
+    /// The permit is not granted yet.
+    PermitNotGranted = "permit_not_granted",
+    /// The permit already waits for more.
+    PermitExtending = "permit_extending",
+    /// The same request id came with another body.
+    RequestIdReused = "request_id_reused",
+    /// The epoch is not the current one.
+    EpochStale = "epoch_stale",
+    /// The token is not the current one.
+    TokenStale = "token_stale",
+    /// There is no such thing.
+    NotFound = "not_found",
+    /// Something is in the way of this change.
+    Conflict = "conflict",
+    /// A value is out of bounds.
+    Invalid = "invalid",
+    /// An agent cannot lift a halt.
+    ReleaseByAgent = "release_by_agent",
+    /// A second person must release this halt.
+    ReleaseNeedsSecond = "release_needs_second",
+    /// The change was made to an older version of the thing.
+    PreconditionFailed = "precondition_failed",
+    /// No valid credential was given.
+    Unauthenticated = "unauthenticated",
+    /// The credential does not reach that far.
+    Forbidden = "forbidden",
+    /// The server has more work than it can take.
+    Overloaded = "overloaded",
+    /// The server is starting, stopping or recovering.
+    Unavailable = "unavailable",
+    /// The body is larger than the server takes.
+    BodyTooLarge = "body_too_large",
+    /// The body is not what this address takes.
+    Malformed = "malformed",
+    /// It took longer than it may.
+    Timeout = "timeout",
+    /// The journal cannot take writes now; reads go on.
+    ReadOnly = "read_only",
+    /// It is not known whether it took effect: ask again with the same request id.
+    Unknown = "unknown_outcome",
+    /// A fault in the server.
+    Internal = "internal",
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,87 @@
+//! Everything that can be asked of a fleet, by noun.
+use crate::actor::Actor;
+use crate::{
+    action, agent, budget, directory, group, halt, instance, limit, permit, scope, settings,
+};
+use serde::{Deserialize, Serialize};
+
+/// A command and who it comes from. Time is stamped later, once, by the runtime.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Envelope {
+    /// Who asks.
+    pub by: Actor,
+    /// What.
+    pub command: Command,
+}
+
+/// Everything that can be asked of a fleet.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Permits.
+    Permit(permit::Command),
+    /// Live connections.
+    Instance(instance::Command),
+    /// Halts.
+    Halt(halt::Command),
+    /// The registry.
+    Agent(agent::Command),
+    /// The tree.
+    Scope(scope::Command),
+    /// Groups.
+    Group(group::Command),
+    /// The catalogue of actions.
+    Action(action::Command),
+    /// Limits.
+    Limit(limit::Command),
+    /// Budgets.
+    Budget(budget::Command),
+    /// The fleet's own settings.
+    Configure(Box<settings::Settings>),
+    /// Tenants, fleets, keys: in the directory fleet only.
+    Directory(directory::Command),
+    /// Time has come for something: `core` named the deadline, the runtime kept it.
+    Tick,
+}
+
+impl Command {
+    /// What it is called in logs, metrics and the journal.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Command::Permit(permit::Command::Request(_)) => "permit.request",
+            Command::Permit(permit::Command::Finish(_)) => "permit.finish",
+            Command::Permit(permit::Command::Renew { .. }) => "permit.renew",
+            Command::Permit(permit::Command::Extend(_)) => "permit.extend",
+            Command::Instance(instance::Command::Connect { .. }) => "instance.connect",
+            Command::Instance(instance::Command::Ready { .. }) => "instance.ready",
+            Command::Instance(instance::Command::Disconnect { .. }) => "instance.disconnect",
+            Command::Instance(instance::Command::Miss { .. }) => "instance.miss",
+            Command::Instance(instance::Command::AcknowledgeHalt { .. }) => {
+                "instance.acknowledge_halt"
+            }
+            Command::Halt(halt::Command::Order(_)) => "halt.order",
+            Command::Halt(halt::Command::Release { .. }) => "halt.release",
+            Command::Agent(agent::Command::Register(_)) => "agent.register",
+            Command::Agent(agent::Command::SetStatus { .. }) => "agent.set_status",
+            Command::Agent(agent::Command::Remove { .. }) => "agent.remove",
+            Command::Scope(scope::Command::Set(_)) => "scope.set",
+            Command::Scope(scope::Command::Remove { .. }) => "scope.remove",
+            Command::Group(group::Command::Set(_)) => "group.set",
+            Command::Group(group::Command::Remove { .. }) => "group.remove",
+            Command::Action(action::Command::Set(_)) => "action.set",
+            Command::Action(action::Command::Remove { .. }) => "action.remove",
+            Command::Limit(limit::Command::Set(_)) => "limit.set",
+            Command::Limit(limit::Command::Remove { .. }) => "limit.remove",
+            Command::Budget(budget::Command::Set(_)) => "budget.set",
+            Command::Budget(budget::Command::Remove { .. }) => "budget.remove",
+            Command::Budget(budget::Command::TopUp { .. }) => "budget.top_up",
+            Command::Configure(_) => "fleet.configure",
+            Command::Directory(directory::Command::CreateTenant { .. }) => "tenant.create",
+            Command::Directory(directory::Command::CreateFleet { .. }) => "fleet.create",
+            Command::Directory(directory::Command::IssueKey(_)) => "key.issue",
+            Command::Directory(directory::Command::RevokeKey { .. }) => "key.revoke",
+            Command::Tick => "tick",
+        }
+    }
+}

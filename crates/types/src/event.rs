@@ -1,0 +1,469 @@
+//! Everything that can have happened in a fleet. Events are facts: they say what was decided, with the
+//! numbers it was decided on, and are stored as JSON for years.
+//!
+//! A variant or field is never renamed or removed; new fields are optional (see `docs/formats.md`).
+use crate::actor::Actor;
+use crate::code::Code;
+use crate::id::{
+    AgentId, BudgetId, Epoch, FleetId, GroupId, HaltId, KeyId, LimitId, PermitId, Seq, TenantId,
+    Version,
+};
+use crate::instance::InstanceKey;
+use crate::lock::Claim;
+use crate::path::{Pattern, ScopePath};
+use crate::permit::{Blocker, BudgetCharge, Denial, Extend, Finish, LimitCharge, Request};
+use crate::text::{Labels, Text};
+use crate::time::Time;
+use crate::{action, agent, budget, directory, explain, group, halt, limit, scope, settings};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// An event with its place, its time and its cause: one entry of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Record {
+    /// Its place in the fleet's journal.
+    pub seq: Seq,
+    /// When, by the fleet's clock, which never goes back.
+    pub at: Time,
+    /// Who asked.
+    pub by: Actor,
+    /// What happened.
+    pub event: Event,
+}
+
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident($body:ty) = $text:literal,)*) => {
+        /// What happened.
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+        pub enum Event {$(
+            $(#[$doc])*
+            #[serde(rename = $text)]
+            $name($body),
+        )*}
+        impl Event {
+            /// What it is called in the journal and in streams.
+            #[must_use]
+            pub const fn name(&self) -> &'static str {
+                match self { $(Event::$name(_) => $text),* }
+            }
+            /// Every name.
+            pub const NAMES: &'static [&'static str] = &[$($text),*];
+        }
+    };
+}
+
+events! {
+    /// A permit was granted.
+    PermitGranted(Granted) = "permit.granted",
+    /// A permit waits.
+    PermitQueued(Queued) = "permit.queued",
+    /// A waiting permit waits for something else now.
+    PermitRequeued(Requeued) = "permit.requeued",
+    /// A request was denied.
+    PermitDenied(Denied) = "permit.denied",
+    /// A permit ended as its holder said.
+    PermitFinished(Finished) = "permit.finished",
+    /// A permit was renewed.
+    PermitRenewed(Renewed) = "permit.renewed",
+    /// A permit holds more.
+    PermitExtended(Extended) = "permit.extended",
+    /// A permit waits for more.
+    PermitExtensionQueued(ExtensionQueued) = "permit.extension_queued",
+    /// A permit does not get more; it goes on holding what it held.
+    PermitExtensionDenied(ExtensionDenied) = "permit.extension_denied",
+    /// A permit's lease ran out.
+    PermitExpired(Expired) = "permit.expired",
+    /// An instance connected under a new epoch.
+    InstanceConnected(InstanceConnected) = "instance.connected",
+    /// An instance that had failed is ready again.
+    InstanceReady(InstanceReady) = "instance.ready",
+    /// An instance said good-bye.
+    InstanceDisconnected(InstanceGone) = "instance.disconnected",
+    /// An instance failed.
+    InstanceFailed(InstanceGone) = "instance.failed",
+    /// A halt was ordered.
+    HaltOrdered(HaltOrdered) = "halt.ordered",
+    /// An instance has seen a halt.
+    HaltAcknowledged(HaltAcknowledged) = "halt.acknowledged",
+    /// One of two persons asked to release a halt.
+    HaltReleaseRequested(HaltReleaseRequested) = "halt.release_requested",
+    /// A halt was released.
+    HaltReleased(HaltReleased) = "halt.released",
+    /// A version of an agent was registered.
+    AgentRegistered(AgentRegistered) = "agent.registered",
+    /// A version of an agent moved in its life.
+    AgentStatusSet(AgentStatusSet) = "agent.status_set",
+    /// An agent was removed.
+    AgentRemoved(AgentRemoved) = "agent.removed",
+    /// A scope was set.
+    ScopeSet(scope::Scope) = "scope.set",
+    /// A scope was removed.
+    ScopeRemoved(ScopeRemoved) = "scope.removed",
+    /// A group was set.
+    GroupSet(group::Group) = "group.set",
+    /// A group was removed.
+    GroupRemoved(GroupRemoved) = "group.removed",
+    /// An entry of the action catalogue was set.
+    ActionSet(action::Action) = "action.set",
+    /// An entry of the action catalogue was removed.
+    ActionRemoved(ActionRemoved) = "action.removed",
+    /// A limit was set.
+    LimitSet(Arc<limit::Limit>) = "limit.set",
+    /// A limit was removed.
+    LimitRemoved(LimitRemoved) = "limit.removed",
+    /// A budget was set.
+    BudgetSet(Arc<budget::Budget>) = "budget.set",
+    /// A budget was removed.
+    BudgetRemoved(BudgetRemoved) = "budget.removed",
+    /// A budget was topped up.
+    BudgetToppedUp(BudgetToppedUp) = "budget.topped_up",
+    /// A budget's soft threshold was reached.
+    BudgetSoftReached(BudgetSoftReached) = "budget.soft_reached",
+    /// The fleet's settings were changed.
+    FleetConfigured(Box<settings::Settings>) = "fleet.configured",
+    /// A tenant was added.
+    TenantCreated(TenantCreated) = "tenant.created",
+    /// A fleet was added.
+    FleetCreated(FleetCreated) = "fleet.created",
+    /// A key was issued.
+    KeyIssued(Arc<directory::Key>) = "key.issued",
+    /// A key was revoked.
+    KeyRevoked(KeyRevoked) = "key.revoked",
+    /// A well-formed command was refused and changed nothing.
+    CommandRejected(CommandRejected) = "command.rejected",
+}
+
+/// A permit was granted, at once or after waiting. Its fencing token is this event's sequence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Granted {
+    /// The permit.
+    pub permit: PermitId,
+    /// What was asked.
+    #[schema(value_type = Request)]
+    pub request: Arc<Request>,
+    /// It is taken back at this time unless renewed or finished.
+    pub expires_at: Time,
+    /// What was charged to limits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<LimitCharge>,
+    /// What was reserved in budgets.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub budgets: Vec<BudgetCharge>,
+    /// What every gate saw, when asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explain: Vec<explain::GateReport>,
+}
+
+/// A permit waits. It holds and consumes nothing (I7).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Queued {
+    /// The permit it will become.
+    pub permit: PermitId,
+    /// What was asked.
+    #[schema(value_type = Request)]
+    pub request: Arc<Request>,
+    /// What it waits for.
+    pub waits_for: Blocker,
+    /// How many came before it.
+    pub position: u64,
+    /// It is denied at this time if its turn has not come.
+    pub until: Time,
+    /// What every gate saw, when asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explain: Vec<explain::GateReport>,
+}
+
+/// A waiting permit waits for something else now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Requeued {
+    /// Which.
+    pub permit: PermitId,
+    /// What it waits for.
+    pub waits_for: Blocker,
+}
+
+/// A request was denied, at once or after waiting.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Denied {
+    /// What was asked.
+    #[schema(value_type = Request)]
+    pub request: Arc<Request>,
+    /// The answer.
+    pub denial: Box<Denial>,
+}
+
+/// A permit ended as its holder said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Finished {
+    /// How.
+    pub finish: Finish,
+    /// What was posted to each budget.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub posted: Vec<BudgetCharge>,
+    /// What it cost beyond what the budgets could bear: recorded, never posted (I9).
+    #[serde(default, skip_serializing_if = "budget::Cost::is_zero")]
+    pub overrun: budget::Cost,
+}
+
+/// A permit was renewed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Renewed {
+    /// Which.
+    pub permit: PermitId,
+    /// It is taken back at this time.
+    pub expires_at: Time,
+}
+
+/// A permit holds more. The new claims' fencing token is this event's sequence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Extended {
+    /// Which.
+    pub permit: PermitId,
+    /// What more.
+    pub resources: Vec<Claim>,
+}
+
+/// A permit waits for more; it goes on holding what it holds.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ExtensionQueued {
+    /// What was asked.
+    #[schema(value_type = Extend)]
+    pub extend: Arc<Extend>,
+    /// What it waits for.
+    pub waits_for: Blocker,
+    /// It is denied at this time.
+    pub until: Time,
+}
+
+/// A permit does not get more.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ExtensionDenied {
+    /// The answer.
+    pub denial: Box<Denial>,
+}
+
+/// A permit's lease ran out; its reservations were given back.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Expired {
+    /// Which.
+    pub permit: PermitId,
+}
+
+/// An instance connected. What its former life held was released.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct InstanceConnected {
+    /// Who.
+    pub key: InstanceKey,
+    /// Its epoch from now on.
+    pub epoch: Epoch,
+    /// Whether its former life had failed: it must report ready.
+    pub recovering: bool,
+    /// For selectors.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// Permits of its former life that were released.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub released: Vec<PermitId>,
+}
+
+/// An instance that had failed is ready again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct InstanceReady {
+    /// Who.
+    pub key: InstanceKey,
+}
+
+/// An instance is gone, and everything it held is released.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct InstanceGone {
+    /// Who.
+    pub key: InstanceKey,
+    /// The epoch that ended.
+    pub epoch: Epoch,
+    /// Why.
+    pub reason: Text,
+    /// What it held or waited for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub released: Vec<PermitId>,
+}
+
+/// A halt was ordered. Its id is `h` and this event's sequence.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HaltOrdered {
+    /// The order.
+    pub order: halt::Order,
+    /// Whether its release needs two persons.
+    pub release_by_two: bool,
+    /// Live instances in its reach, by agent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reach: Vec<InstanceKey>,
+    /// Permits taken back, waiting ones denied.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revoked: Vec<PermitId>,
+}
+
+/// An instance has seen a halt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HaltAcknowledged {
+    /// Which.
+    pub halt: HaltId,
+    /// Who.
+    pub key: InstanceKey,
+    /// Permits it still works on.
+    pub in_flight: u32,
+}
+
+/// One of two persons asked to release a halt.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HaltReleaseRequested {
+    /// Which.
+    pub halt: HaltId,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+}
+
+/// A halt was released.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct HaltReleased {
+    /// Which.
+    pub halt: HaltId,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+}
+
+/// A version of an agent was registered.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AgentRegistered {
+    /// As registered.
+    #[schema(value_type = agent::Definition)]
+    pub definition: Arc<agent::Definition>,
+}
+
+/// A version of an agent moved in its life.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AgentStatusSet {
+    /// Which.
+    pub agent: AgentId,
+    /// Which version; absent: all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<Version>,
+    /// To what.
+    pub status: agent::Status,
+    /// Its successor.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<AgentId>,
+}
+
+/// An agent was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AgentRemoved {
+    /// Which.
+    pub agent: AgentId,
+}
+
+/// A scope was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ScopeRemoved {
+    /// Which.
+    pub path: ScopePath,
+}
+
+/// A group was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GroupRemoved {
+    /// Which.
+    pub group: GroupId,
+}
+
+/// An entry of the action catalogue was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ActionRemoved {
+    /// Which.
+    pub pattern: Pattern,
+}
+
+/// A limit was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct LimitRemoved {
+    /// Which.
+    pub limit: LimitId,
+}
+
+/// A budget was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BudgetRemoved {
+    /// Which.
+    pub budget: BudgetId,
+}
+
+/// A budget was topped up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BudgetToppedUp {
+    /// Which.
+    pub budget: BudgetId,
+    /// Which account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub account: Option<SmolStr>,
+    /// By how much.
+    pub amount: u64,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+}
+
+/// A budget's soft threshold was reached in this period.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct BudgetSoftReached {
+    /// Which.
+    pub budget: BudgetId,
+    /// Which account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub account: Option<SmolStr>,
+    /// Reserved and spent together.
+    pub used: u64,
+    /// The threshold.
+    pub soft: u64,
+}
+
+/// A tenant was added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TenantCreated {
+    /// Which.
+    pub tenant: TenantId,
+}
+
+/// A fleet was added.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FleetCreated {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which.
+    pub fleet: FleetId,
+}
+
+/// A key was revoked.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct KeyRevoked {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which.
+    pub key: KeyId,
+}
+
+/// A well-formed command was refused and changed nothing.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CommandRejected {
+    /// Which command.
+    #[schema(value_type = String)]
+    pub command: SmolStr,
+    /// Why.
+    pub code: Code,
+    /// In words.
+    pub message: Text,
+}

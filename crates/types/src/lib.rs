@@ -1,0 +1,46 @@
+//! The words of FleetCommand: ids, time, commands, events, answers. Data and its bounds, no behaviour.
+//!
+//! Everything that crosses a boundary (a door, the queue, the journal) is one of these types.
+//! A value that exists is within its bounds: names, paths and numbers are checked when they are
+//! parsed, so neither the core nor the journal ever sees a malformed one.
+//!
+//! This crate depends on no other crate of the project. It leaves decisions to `core`
+//! and wire protocols to `api`.
+
+pub mod action;
+pub mod actor;
+pub mod agent;
+pub mod budget;
+pub mod code;
+pub mod command;
+pub mod directory;
+pub mod event;
+pub mod explain;
+pub mod group;
+pub mod halt;
+pub mod id;
+pub mod instance;
+pub mod limit;
+pub mod lock;
+pub mod path;
+pub mod permit;
+pub mod reply;
+pub mod scope;
+pub mod selector;
+pub mod settings;
+pub mod text;
+pub mod time;
+pub mod view;
+
+pub use actor::{Actor, Role};
+pub use code::Code;
+pub use command::{Command, Envelope};
+pub use event::{Event, Record};
+pub use id::{
+    ActionName, AgentId, BudgetId, Epoch, FleetId, GroupId, HaltId, InstanceId, KeyId, LimitId,
+    PermitId, RequestId, Seq, TenantId, Token, Version,
+};
+pub use path::{Pattern, ResourcePath, ScopePath};
+pub use reply::{Answer, Rejection, Reply};
+pub use text::{Invalid, Labels, Text};
+pub use time::{Millis, Time};

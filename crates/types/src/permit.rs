@@ -1,0 +1,435 @@
+//! Permits: "may this action happen now?" and the answer.
+use crate::agent::Priority;
+use crate::budget::Cost;
+use crate::code::Code;
+use crate::explain::{Gate, GateReport};
+use crate::id::{
+    ActionName, AgentId, BudgetId, Epoch, HaltId, InstanceId, LimitId, PermitId, RequestId,
+};
+use crate::lock::{Claim, Held, Mode};
+use crate::path::ResourcePath;
+use crate::text::{Labels, Text};
+use crate::time::{Millis, Time};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use utoipa::ToSchema;
+
+/// Most resources of one request.
+pub const CLAIMS_MAX: usize = 64;
+/// Largest parameters, in bytes of compact JSON.
+pub const PARAMETERS_BYTES_MAX: usize = 16 * 1024;
+/// Largest amount of one cost: keeps every sum far from the end of a `u64`.
+pub const COST_MAX: u64 = 1_000_000_000_000_000;
+
+/// What an agent wants to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// The asker's own id of this request: a repeat gets the first answer and takes effect once.
+    pub request_id: RequestId,
+    /// Who wants it.
+    pub agent: AgentId,
+    /// On which of its connections, and in which life of it; absent for agents without a session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<Holder>,
+    /// What.
+    pub action: ActionName,
+    /// On what. All are taken, or none.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "claims"
+    )]
+    #[schema(max_items = 64)]
+    pub resources: Vec<Claim>,
+    /// The action's arguments, for rules and for people; at most 16 KiB.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "parameters"
+    )]
+    #[schema(value_type = Option<Object>)]
+    pub parameters: Option<Box<Map<String, Value>>>,
+    /// Most it will cost; reserved until completion tells what it did cost.
+    #[serde(
+        default,
+        skip_serializing_if = "Cost::is_zero",
+        deserialize_with = "cost"
+    )]
+    pub cost: Cost,
+    /// 1 (least) to 10 (most urgent); absent: the agent's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
+    /// How long it will wait for its turn; 0: an answer now.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wait_ms: Millis,
+    /// How long the permit holds unless renewed; absent: the fleet's default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_ms: Option<Millis>,
+    /// For selectors and budgets, such as `execution`.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    /// Record in the answer what every gate saw.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub explain: bool,
+}
+
+/// An instance in one of its lives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Holder {
+    /// The instance.
+    pub id: InstanceId,
+    /// Its epoch, as told at hello.
+    pub epoch: Epoch,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(span: &Millis) -> bool {
+    span.0 == 0
+}
+
+/// Checks the number of claims while they are read, so that a million of them cost nothing,
+/// and that no resource is named twice.
+fn claims<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Claim>, D::Error> {
+    struct Visitor;
+    impl<'de> serde::de::Visitor<'de> for Visitor {
+        type Value = Vec<Claim>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(
+                f,
+                "a list of at most {CLAIMS_MAX} resources, each {{path, mode}}"
+            )
+        }
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(
+            self,
+            mut list: A,
+        ) -> Result<Self::Value, A::Error> {
+            let mut claims: Vec<Claim> = Vec::new();
+            while let Some(claim) = list.next_element::<Claim>()? {
+                if claims.len() == CLAIMS_MAX {
+                    return Err(serde::de::Error::custom(format!(
+                        "more than {CLAIMS_MAX} resources; claim a parent, or split the request"
+                    )));
+                }
+                if claims.iter().any(|c| c.path == claim.path) {
+                    return Err(serde::de::Error::custom(format!(
+                        "resource {:?} is named twice",
+                        claim.path
+                    )));
+                }
+                claims.push(claim);
+            }
+            Ok(claims)
+        }
+    }
+    deserializer.deserialize_seq(Visitor)
+}
+
+fn parameters<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Box<Map<String, Value>>>, D::Error> {
+    let parameters = Option::<Map<String, Value>>::deserialize(deserializer)?;
+    if let Some(map) = &parameters {
+        let size: usize = map
+            .iter()
+            .map(|(key, value)| key.len() + 4 + size_of_value(value))
+            .sum();
+        if size > PARAMETERS_BYTES_MAX {
+            return Err(serde::de::Error::custom(format!(
+                "parameters of {size} bytes are more than {PARAMETERS_BYTES_MAX}; send a reference"
+            )));
+        }
+    }
+    Ok(parameters.map(Box::new))
+}
+
+/// Bytes of compact JSON, nearly: escapes are not counted.
+fn size_of_value(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) => 5,
+        Value::Number(_) => 8,
+        Value::String(text) => text.len() + 2,
+        Value::Array(list) => 2 + list.iter().map(|v| 1 + size_of_value(v)).sum::<usize>(),
+        Value::Object(map) => {
+            2 + map
+                .iter()
+                .map(|(k, v)| k.len() + 4 + size_of_value(v))
+                .sum::<usize>()
+        }
+    }
+}
+
+fn cost<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cost, D::Error> {
+    let cost = Cost::deserialize(deserializer)?;
+    for (field, amount) in [("money_micros", cost.money_micros), ("tokens", cost.tokens)] {
+        if amount > COST_MAX {
+            return Err(serde::de::Error::custom(format!(
+                "{field} {amount} is more than {COST_MAX}"
+            )));
+        }
+    }
+    Ok(cost)
+}
+
+/// What can be asked about permits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// May this happen now?
+    Request(Arc<Request>),
+    /// It happened, or it failed, or it was not needed; everything is given back.
+    Finish(Finish),
+    /// Holds it longer.
+    Renew {
+        /// Which.
+        permit: PermitId,
+        /// Who holds it.
+        agent: AgentId,
+        /// From now on; absent: as long as first asked.
+        #[serde(default)]
+        ttl_ms: Option<Millis>,
+    },
+    /// Takes more resources, or holds some in a stronger mode.
+    Extend(Arc<Extend>),
+}
+
+/// How a permit ended, as its holder says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// The action was done.
+    Completed,
+    /// The action was tried and failed.
+    Failed,
+    /// The action was not begun: rates and costs are given back. A waiting request is withdrawn.
+    Cancelled,
+}
+
+/// The end of a permit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Finish {
+    /// Which.
+    pub permit: PermitId,
+    /// Who holds it.
+    pub agent: AgentId,
+    /// How it ended.
+    pub ending: Ending,
+    /// What it did cost; absent: what was reserved (nothing, if cancelled).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
+    /// How long the action took, for dynamic limits; absent: since the grant.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<Millis>,
+}
+
+/// More for a permit that is held.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Extend {
+    /// Which.
+    pub permit: PermitId,
+    /// Who holds it.
+    pub agent: AgentId,
+    /// What more; a resource it holds already, in a stronger mode, is an upgrade.
+    #[serde(deserialize_with = "claims")]
+    #[schema(max_items = 64)]
+    pub resources: Vec<Claim>,
+    /// How long it will wait.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub wait_ms: Millis,
+}
+
+/// The answer to a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "decision", rename_all = "snake_case")]
+pub enum Decision {
+    /// Go.
+    Granted(Grant),
+    /// Wait: the answer will be pushed, or can be asked for.
+    Queued(Queued),
+    /// No.
+    Denied(Denial),
+}
+
+/// A permit that holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Grant {
+    /// The permit.
+    pub permit: PermitId,
+    /// What it holds, each with its fencing token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<Held>,
+    /// It is taken back at this time unless renewed or finished.
+    pub expires_at: Time,
+    /// What every gate saw, when asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explain: Vec<GateReport>,
+}
+
+/// A request that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Queued {
+    /// The permit it will become.
+    pub permit: PermitId,
+    /// How many of those that wait for the same thing come before it.
+    pub position: u64,
+    /// What it waits for.
+    pub waits_for: Blocker,
+    /// It is denied at this time if its turn has not come.
+    pub until: Time,
+    /// What every gate saw, when asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explain: Vec<GateReport>,
+}
+
+/// A request that may not happen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Denial {
+    /// The request's place in the journal, in the form of a permit.
+    pub permit: PermitId,
+    /// Why, as a stable code with a page in the documentation.
+    pub code: Code,
+    /// Which gate said so.
+    pub gate: Gate,
+    /// Why, in words.
+    pub reason: Text,
+    /// What stands in the way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocker: Option<Blocker>,
+    /// When asking again makes sense; absent: only after something changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<Millis>,
+    /// What every gate saw, when asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub explain: Vec<GateReport>,
+}
+
+/// What stands in the way of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Blocker {
+    /// A halt.
+    Halt {
+        /// Which.
+        halt: HaltId,
+    },
+    /// The agent's own bound on permits in flight.
+    AgentConcurrency {
+        /// In flight now.
+        in_flight: u32,
+        /// Most.
+        max: u32,
+    },
+    /// A limit.
+    Limit {
+        /// Which.
+        limit: LimitId,
+        /// When its rate allows the next one; absent for concurrency.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        free_at: Option<Time>,
+    },
+    /// A budget.
+    Budget {
+        /// Which.
+        budget: BudgetId,
+        /// What is left of it.
+        available: u64,
+        /// What was asked.
+        asked: u64,
+    },
+    /// A lock that another permit holds.
+    Lock {
+        /// The resource that is held: the one asked for, one above it, or one below.
+        path: ResourcePath,
+        /// How it is held.
+        mode: Mode,
+        /// By which permit.
+        permit: PermitId,
+        /// Of which agent.
+        agent: AgentId,
+        /// Until when, unless renewed.
+        until: Time,
+    },
+    /// A request that came first and wants what conflicts.
+    Turn {
+        /// The resource both want.
+        path: ResourcePath,
+        /// Which request is before this one.
+        permit: PermitId,
+        /// Of which agent.
+        agent: AgentId,
+    },
+    /// Permits that wait for each other, each for the next and the last for the first.
+    Cycle {
+        /// The permits.
+        permits: Vec<PermitId>,
+        /// Their agents, in the same order.
+        agents: Vec<AgentId>,
+    },
+}
+
+/// What was charged to a limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LimitCharge {
+    /// Which.
+    pub limit: LimitId,
+    /// Which of its counts, where each agent, resource or action has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub key: Option<smol_str::SmolStr>,
+}
+
+/// What was reserved in a budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BudgetCharge {
+    /// Which.
+    pub budget: BudgetId,
+    /// Which of its accounts, where each agent or label value has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub account: Option<smol_str::SmolStr>,
+    /// How much, in the budget's unit.
+    pub amount: u64,
+}
+
+/// What can be seen of a permit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct View {
+    /// The permit.
+    pub permit: PermitId,
+    /// Where it is.
+    pub state: ViewState,
+    /// What was asked.
+    pub request: Request,
+    /// When it was asked.
+    pub asked_at: Time,
+    /// When it was granted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub granted_at: Option<Time>,
+    /// When it will be taken back, or denied if it still waits.
+    pub until: Time,
+    /// What it holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<Held>,
+    /// What it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waits_for: Option<Blocker>,
+    /// How many come before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<u64>,
+}
+
+/// Where a permit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ViewState {
+    /// It waits.
+    Queued,
+    /// It holds.
+    Granted,
+    /// It holds and waits for more.
+    Extending,
+}

@@ -1,0 +1,138 @@
+#!/usr/bin/env bash
+# Installs what building and testing FleetCommand needs and this machine lacks, and says what it does.
+# Says nothing when all is there. Safe to run again at any time.
+#
+#   scripts/setup.sh base   the system's packages: C compiler, make, pkg-config, curl, certificates, git
+#   scripts/setup.sh build  base, and a Rust toolchain new enough (rust-version in Cargo.toml)
+#   scripts/setup.sh test   build, and rustfmt, clippy, cargo-nextest (the default)
+#   scripts/setup.sh tool PACKAGE [PROGRAM]
+#                          build, and a program from a crate; PROGRAM where it has another name than PACKAGE
+#
+# SQLite is compiled in, so no package of the system is needed for it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+say() { printf 'setup: %s\n' "$*"; }
+fail() {
+  printf 'setup: %s\n' "$@" >&2
+  exit 1
+}
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# Where rustup and `cargo install` put programs, in case the shell does not know it yet.
+cargo_bin="${CARGO_HOME:-${HOME:-}/.cargo}/bin"
+export PATH="$cargo_bin:$PATH"
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif have sudo; then
+    sudo "$@"
+  else
+    fail "this needs root and there is no sudo. As root, run:" "  $*"
+  fi
+}
+
+apt_updated=
+apt_update() {
+  [ -z "$apt_updated" ] || return 0
+  say "reading the list of Debian packages"
+  as_root apt-get update -qq || fail "failed to read the list of Debian packages: is the network there?"
+  apt_updated=yes
+}
+
+apt_install() {
+  apt_update
+  say "installing $* (apt-get)"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+    fail "apt-get failed to install: $*"
+}
+
+base() {
+  local missing=()
+  { have cc && have make; } || missing+=(build-essential)
+  have pkg-config || missing+=(pkg-config)
+  have curl || missing+=(curl)
+  have git || missing+=(git)
+  # Other systems keep certificates elsewhere; only Debian's package can be installed from here.
+  if have apt-get && [ ! -s /etc/ssl/certs/ca-certificates.crt ]; then
+    missing+=(ca-certificates)
+  fi
+  [ "${#missing[@]}" -gt 0 ] || return 0
+  have apt-get || fail "missing (by Debian's names): ${missing[*]}" "Install them with this system's package manager, then run this again."
+  apt_install "${missing[@]}"
+}
+
+rust_wanted() { sed -n 's/^rust-version *= *"\([0-9.]*\)".*/\1/p' Cargo.toml; }
+rust_present() { rustc --version 2>/dev/null | cut -d' ' -f2; }
+
+# Whether version $1 is at least version $2.
+at_least() { [ -n "$1" ] && [ "$(printf '%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+
+rust() {
+  local wanted
+  wanted="$(rust_wanted)"
+  if have cargo && at_least "$(rust_present)" "$wanted"; then
+    return 0
+  fi
+
+  if ! have rustup && have apt-get; then
+    apt_update
+    if apt-cache show rustup >/dev/null 2>&1; then
+      apt_install rustup
+    fi
+  fi
+  if have rustup; then
+    say "installing Rust $wanted or newer (rustup)"
+    rustup toolchain install stable --profile minimal && rustup default stable ||
+      fail "rustup failed to install a toolchain: is the network there?"
+    hash -r
+    at_least "$(rust_present)" "$wanted" && return 0
+  fi
+
+  local found
+  found="$(rust_present || true)"
+  fail "Rust $wanted or newer is needed; found: ${found:-none}." \
+    "This system has no package with it. Install it as https://www.rust-lang.org/tools/install says, then run this again."
+}
+
+component() {
+  cargo "$2" --version >/dev/null 2>&1 && return 0
+  have rustup || fail "cargo $2 is missing. Install the package with $1 (Debian: rust-$2 or $1), then run this again."
+  say "installing $1 (rustup)"
+  rustup component add "$1" || fail "rustup failed to install $1"
+}
+
+# cargo_tool PACKAGE [PROGRAM]: returns false when it cannot be built; the caller knows whether that matters.
+cargo_tool() {
+  have "${2:-$1}" && return 0
+  say "building $1 from source, some minutes (cargo install)"
+  cargo install "$1" --locked
+}
+
+case "${1:-test}" in
+  base)
+    base
+    ;;
+  build)
+    base
+    rust
+    ;;
+  test)
+    base
+    rust
+    component rustfmt fmt
+    component clippy clippy
+    cargo_tool cargo-nextest ||
+      say "cargo-nextest could not be built: the tests will run under cargo test, slower and without time limits"
+    ;;
+  tool)
+    base
+    rust
+    [ -n "${2:-}" ] || fail "tool needs the name of a package"
+    cargo_tool "$2" "${3:-}" || fail "cargo failed to install $2"
+    ;;
+  *)
+    fail "unknown part '$1': say base, build, test or tool PACKAGE"
+    ;;
+esac
