@@ -23,15 +23,8 @@ have() { command -v "$1" >/dev/null 2>&1; }
 cargo_bin="${CARGO_HOME:-${HOME:-}/.cargo}/bin"
 export PATH="$cargo_bin:$PATH"
 
-as_root() {
-  if [ "$(id -u)" -eq 0 ]; then
-    "$@"
-  elif have sudo; then
-    sudo "$@"
-  else
-    fail "this needs root and there is no sudo. As root, run:" "  $*"
-  fi
-}
+is_root() { [ "$(id -u)" -eq 0 ]; }
+as_root() { if is_root; then "$@"; else sudo "$@"; fi; }
 
 apt_updated=
 apt_update() {
@@ -42,6 +35,9 @@ apt_update() {
 }
 
 apt_install() {
+  is_root || have sudo ||
+    fail "installing packages needs root, and there is no sudo. As root, run:" \
+      "  apt-get update && apt-get install --no-install-recommends $*"
   apt_update
   say "installing $* (apt-get)"
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
@@ -67,7 +63,7 @@ rust_wanted() { sed -n 's/^rust-version *= *"\([0-9.]*\)".*/\1/p' Cargo.toml; }
 rust_present() { rustc --version 2>/dev/null | cut -d' ' -f2; }
 
 # Whether version $1 is at least version $2.
-at_least() { [ -n "$1" ] && [ "$(printf '%s\n' "$2" "$1" | sort -V | head -n 1)" = "$2" ]; }
+at_least() { [ -n "$1" ] && printf '%s\n' "$2" "$1" | sort --version-sort --check=quiet; }
 
 rust() {
   local wanted
@@ -77,14 +73,18 @@ rust() {
   fi
 
   if ! have rustup && have apt-get; then
-    apt_update
-    if apt-cache show rustup >/dev/null 2>&1; then
+    if is_root || have sudo; then apt_update; fi
+    # `apt-cache show` also succeeds for a name that other packages only mention. Not piped into `grep -q`:
+    # that stops reading at its match, and under pipefail the writer's broken pipe would count.
+    local policy
+    policy="$(LC_ALL=C apt-cache policy rustup)"
+    if [[ "$policy" =~ Candidate:\ [0-9] ]]; then
       apt_install rustup
     fi
   fi
   if have rustup; then
-    say "installing Rust $wanted or newer (rustup)"
-    rustup toolchain install stable --profile minimal && rustup default stable ||
+    say "installing Rust $wanted or newer, and making it the default (rustup)"
+    { rustup toolchain install stable --profile minimal && rustup default stable; } ||
       fail "rustup failed to install a toolchain: is the network there?"
     hash -r
     at_least "$(rust_present)" "$wanted" && return 0

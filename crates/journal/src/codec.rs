@@ -1,14 +1,14 @@
 //! How bytes of a body lie on disk: raw, or one zstd frame that `zstd -d` reads too.
 //!
-//! zstd at level 1 was chosen over lz4 by measurement (AMD EPYC, one core, permit events of 399
+//! zstd at level 1 was chosen over lz4 by measurement (AMD EPYC, one core, permit events of 354
 //! bytes with repeating keys; µs per event):
 //!
 //! | batch | lz4 block: ratio, in, out | zstd 1: ratio, in, out |
 //! |---|---|---|
-//! | 1    | 1.04, 0.82, 0.11 | 1.33, 3.23, 1.16 |
-//! | 8    | 3.06, 0.29, 0.08 | 4.94, 0.66, 0.30 |
-//! | 64   | 4.26, 0.22, 0.08 | 9.19, 0.30, 0.14 |
-//! | 1000 | 4.66, 0.28, 0.08 | 10.2, 0.36, 0.10 |
+//! | 1    | 1.04, 0.79, 0.13 | 1.30, 3.19, 1.15 |
+//! | 8    | 3.08, 0.29, 0.10 | 4.92, 0.65, 0.32 |
+//! | 64   | 4.32, 0.20, 0.10 | 9.24, 0.28, 0.15 |
+//! | 1000 | 4.71, 0.25, 0.08 | 10.5, 0.33, 0.10 |
 //!
 //! Twice the ratio for 0.1 µs: the bytes saved in the log and the database cost more than that to
 //! sync. A lone event gains nothing worth 3 µs and stays raw. `examples/codec.rs` measures again.
@@ -82,7 +82,10 @@ fn decompress(frame: &[u8], most: usize) -> Result<Vec<u8>, String> {
     });
     match bytes {
         Ok(bytes) if bytes.len() == size => Ok(bytes),
-        Ok(bytes) => Err(format!("{} bytes came out, {size} were declared", bytes.len())),
+        Ok(bytes) => Err(format!(
+            "{} bytes came out, {size} were declared",
+            bytes.len()
+        )),
         Err(error) => Err(format!("the zstd frame is broken: {error}")),
     }
 }
@@ -99,7 +102,9 @@ mod tests {
         let mut x = 1u64;
         let noise: Vec<u8> = (0..5000)
             .map(|_| {
-                x = x.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+                x = x
+                    .wrapping_mul(6364136223846793005)
+                    .wrapping_add(1442695040888963407);
                 (x >> 56) as u8
             })
             .collect();

@@ -40,8 +40,6 @@ pub enum Place {
     Head,
     /// The anchor, which says where the kept part begins.
     Anchor,
-    /// The store as a whole.
-    Store,
 }
 
 /// What is wrong.
@@ -87,6 +85,11 @@ pub enum What {
         /// Where the rows end now.
         found: u64,
     },
+    /// Batches were pruned, and no sound snapshot stands for them.
+    Uncovered {
+        /// The last that is gone.
+        pruned_seq: u64,
+    },
     /// Rows lie behind the head.
     BeyondHead {
         /// The head.
@@ -102,12 +105,14 @@ pub enum What {
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Place::Batch { first_seq, last_seq } => write!(f, "batch {first_seq}..={last_seq}"),
+            Place::Batch {
+                first_seq,
+                last_seq,
+            } => write!(f, "batch {first_seq}..={last_seq}"),
             Place::From { seq } => write!(f, "batch at {seq}"),
             Place::Snapshot { seq } => write!(f, "snapshot {seq}"),
             Place::Head => f.write_str("head"),
             Place::Anchor => f.write_str("anchor"),
-            Place::Store => f.write_str("store"),
         }
     }
 }
@@ -116,18 +121,39 @@ impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             What::HashMismatch { stored, computed } => {
-                write!(f, "hash mismatch: stored {:#}, computed {:#}", Hex(stored), Hex(computed))
+                write!(
+                    f,
+                    "hash mismatch: stored {:#}, computed {:#}",
+                    Hex(stored),
+                    Hex(computed)
+                )
             }
             What::BrokenLink { named, found } => {
-                write!(f, "broken link: names {:#}, follows {:#}", Hex(named), Hex(found))
+                write!(
+                    f,
+                    "broken link: names {:#}, follows {:#}",
+                    Hex(named),
+                    Hex(found)
+                )
             }
-            What::Gap { expected, found } => write!(f, "gap: expected event {expected}, found {found}"),
+            What::Gap { expected, found } => {
+                write!(f, "gap: expected event {expected}, found {found}")
+            }
             What::Undecodable { why } => write!(f, "undecodable: {why}"),
             What::CountMismatch { numbered, counted } => {
                 write!(f, "count mismatch: {numbered} numbers, {counted} events")
             }
             What::HeadCut { reached, found } => {
-                write!(f, "head cut: the journal reached {reached}, its rows end at {found}")
+                write!(
+                    f,
+                    "head cut: the journal reached {reached}, its rows end at {found}"
+                )
+            }
+            What::Uncovered { pruned_seq } => {
+                write!(
+                    f,
+                    "uncovered: batches up to {pruned_seq} were pruned, and no sound snapshot stands for them"
+                )
             }
             What::BeyondHead { head } => write!(f, "beyond the head, which says {head}"),
             What::Corrupt { why } => write!(f, "corrupt: {why}"),

@@ -69,7 +69,9 @@ pub enum Error {
         holder: String,
     },
     /// The SQLite linked in has known bugs that lose data.
-    #[error("use SQLite {found}: versions before {needed} can corrupt a journal; rebuild with the bundled one")]
+    #[error(
+        "use SQLite {found}: versions before {needed} can corrupt a journal; rebuild with the bundled one"
+    )]
     OldSqlite {
         /// The version linked in.
         found: String,
@@ -92,9 +94,17 @@ pub enum Error {
         /// What is in the way.
         why: String,
     },
-    /// Stored bytes are not what was written.
+    /// Stored bytes of a fleet are not what was written.
     #[error("trust {0}; restore the data directory from a backup, and keep this one for study")]
     Damaged(#[source] Box<Damage>),
+    /// The store as a whole is not what was written.
+    #[error("trust {}: {why}; restore the data directory from a backup, and keep this one for study", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// How one can tell.
+        why: String,
+    },
     /// A snapshot that does not belong to the journal as it is.
     #[error("save snapshot {seq} of {fleet}: {why}")]
     Snapshot {
@@ -104,6 +114,18 @@ pub enum Error {
         seq: u64,
         /// What is wrong.
         why: String,
+    },
+    /// The events asked for were pruned.
+    #[error(
+        "read {fleet} from {from_seq}: events up to {pruned_seq} were pruned; start from a snapshot or look in the archive"
+    )]
+    Pruned {
+        /// Whose journal.
+        fleet: FleetKey,
+        /// As asked.
+        from_seq: u64,
+        /// The last that is gone.
+        pruned_seq: u64,
     },
     /// Pruning would remove what nothing else holds.
     #[error("prune {fleet} up to {upto_seq}: {why}")]
@@ -137,6 +159,14 @@ pub enum Error {
         #[source]
         source: rusqlite::Error,
     },
+    /// An archive file is not what was written.
+    #[error("trust archive {}: {why}", path.display())]
+    Archive {
+        /// The file.
+        path: PathBuf,
+        /// How one can tell.
+        why: String,
+    },
     /// A fault of the simulated disk.
     #[error("{doing} the simulated disk: {why}")]
     Simulated {
@@ -151,9 +181,12 @@ impl Error {
     /// The error and its causes on one line.
     pub fn chain(&self) -> String {
         let mut text = self.to_string();
-        // `Damaged` already shows its source.
         let mut next = match self {
-            Error::Damaged(_) => None,
+            Error::Damaged(_) => None, // It shows its source already,
+            Error::Sqlite { source, .. } => {
+                text += &format!(": {source}"); // and so does SQLite's.
+                None
+            }
             _ => std::error::Error::source(self),
         };
         while let Some(cause) = next {
@@ -169,7 +202,11 @@ impl Error {
         let path = path.to_owned();
         match source.kind() {
             StorageFull | QuotaExceeded => Error::Full { path },
-            _ => Error::Io { doing, path, source },
+            _ => Error::Io {
+                doing,
+                path,
+                source,
+            },
         }
     }
 }

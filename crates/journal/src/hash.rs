@@ -15,7 +15,9 @@ pub struct Hex<'a>(pub &'a Hash);
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let shown = if f.alternate() { 4 } else { self.0.len() };
-        self.0[..shown].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0[..shown]
+            .iter()
+            .try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 
@@ -27,7 +29,9 @@ impl fmt::Debug for Hex<'_> {
 
 /// Reads 64 hexadecimal digits.
 pub(crate) fn parse(text: &str) -> Option<Hash> {
-    blake3::Hash::from_hex(text).ok().map(|hash| *hash.as_bytes())
+    blake3::Hash::from_hex(text)
+        .ok()
+        .map(|hash| *hash.as_bytes())
 }
 
 /// For `serde(with = "hash::hex")`.

@@ -71,7 +71,8 @@ pub trait Journal: Send {
     fn snapshot_saver(&self) -> Result<Box<dyn SnapshotSaver>, Error>;
 
     /// Removes the batches wholly at or below `upto_seq` that lie before the oldest kept snapshot,
-    /// oldest first, and leaves an anchor so that the rest stays verifiable.
+    /// oldest first, and leaves an anchor so that the rest stays verifiable. One call may leave some
+    /// for the next, so as not to hold up appends: call it until it removes none.
     ///
     /// Never removes what no sound snapshot covers. Writes an archive first where one is configured.
     fn prune(&mut self, fleet: &FleetKey, upto_seq: u64) -> Result<Pruned, Error>;
@@ -80,7 +81,8 @@ pub trait Journal: Send {
     fn reader(&self) -> Result<Box<dyn Reader>, Error>;
 
     /// Housekeeping that would otherwise delay some later append: call it when answers are out and
-    /// nothing waits. A store may do nothing.
+    /// nothing waits. A store may do nothing. An error is for the log: whether the journal can go on
+    /// is said by the next append.
     fn tend(&mut self) -> Result<(), Error> {
         Ok(())
     }

@@ -60,7 +60,11 @@ pub(crate) fn seal<'a>(batch: &'a Batch, prev_hash: &Hash) -> Result<Seal<'a>, E
     batch.check()?;
     let hash = row_hash(batch, prev_hash);
     let (encoding, body) = codec::encode(&batch.events);
-    Ok(Seal { hash, encoding, body })
+    Ok(Seal {
+        hash,
+        encoding,
+        body,
+    })
 }
 
 fn row_hash(batch: &Batch, prev_hash: &Hash) -> Hash {
@@ -81,7 +85,11 @@ fn row_hash(batch: &Batch, prev_hash: &Hash) -> Hash {
 impl Row {
     /// Seals a batch behind the row whose hash is `prev_hash` ([`crate::GENESIS`] for the first).
     pub fn seal(batch: &Batch, prev_hash: &Hash) -> Result<Row, Error> {
-        let Seal { hash, encoding, body } = seal(batch, prev_hash)?;
+        let Seal {
+            hash,
+            encoding,
+            body,
+        } = seal(batch, prev_hash)?;
         Ok(Row {
             fleet: batch.fleet.clone(),
             first_seq: batch.first_seq,
@@ -97,8 +105,15 @@ impl Row {
 
     /// Decodes the body and checks the row against its own hash.
     pub fn open(self) -> Result<Batch, Damage> {
-        let place = Place::Batch { first_seq: self.first_seq, last_seq: self.last_seq };
+        let place = Place::Batch {
+            first_seq: self.first_seq,
+            last_seq: self.last_seq,
+        };
         let damage = |fleet, what| Damage { fleet, place, what };
+        if self.first_seq == 0 || self.last_seq < self.first_seq {
+            let why = "its numbers are not a range from 1".to_owned();
+            return Err(damage(self.fleet, What::Undecodable { why }));
+        }
         let events = match codec::decode(self.encoding, Cow::Owned(self.body), BODY_BYTES_MAX) {
             Ok(events) => events,
             Err(why) => return Err(damage(self.fleet, What::Undecodable { why })),
@@ -115,7 +130,13 @@ impl Row {
         if computed == self.hash {
             Ok(batch)
         } else {
-            Err(damage(batch.fleet, What::HashMismatch { stored: self.hash, computed }))
+            Err(damage(
+                batch.fleet,
+                What::HashMismatch {
+                    stored: self.hash,
+                    computed,
+                },
+            ))
         }
     }
 }
@@ -148,16 +169,18 @@ mod tests {
         bytes.extend(5u64.to_le_bytes());
         bytes.extend(b"[1,2]");
         assert_eq!(blake3::hash(&bytes).as_bytes(), &row.hash);
-        assert_eq!(Hex(&row.hash).to_string(), "PINNED");
+        let pinned = "a12563177864bda13763ea763f13c3b93f5dff3f05adba42e7f40c688d672a7f";
+        assert_eq!(Hex(&row.hash).to_string(), pinned);
     }
 
     #[test]
     fn every_bit_counts() {
+        let bits = 0..8u8;
         let long = format!("[1,\"{}\"]", "permit ".repeat(300));
         for events in ["[1,2]", &long] {
             let row = Row::seal(&batch(events), &GENESIS).unwrap();
             assert_eq!(row.clone().open().unwrap(), batch(events));
-            for bit in 0..8 {
+            for bit in bits.clone() {
                 for at in 0..row.body.len() {
                     let mut row = row.clone();
                     row.body[at] ^= 1 << bit;
@@ -166,20 +189,58 @@ mod tests {
                         assert_eq!(opened, batch(events));
                     }
                 }
-                for change in [
-                    |row: &mut Row, bit: u32| row.first_seq ^= 1 << bit,
-                    |row: &mut Row, bit| row.last_seq ^= 1 << bit,
-                    |row: &mut Row, bit| row.epoch ^= 1 << bit,
-                    |row: &mut Row, bit| row.at ^= 1 << bit,
-                    |row: &mut Row, bit| row.prev_hash[31] ^= 1 << bit,
-                    |row: &mut Row, bit| row.hash[0] ^= 1 << bit,
-                    |row: &mut Row, bit| row.encoding ^= 1 << bit,
-                ] {
+                let changes: [fn(&mut Row, u8); 7] = [
+                    |row, bit| row.first_seq ^= 1 << bit,
+                    |row, bit| row.last_seq ^= 1 << bit,
+                    |row, bit| row.epoch ^= 1 << bit,
+                    |row, bit| row.at ^= 1 << bit,
+                    |row, bit| row.prev_hash[31] ^= 1 << bit,
+                    |row, bit| row.hash[0] ^= 1 << bit,
+                    |row, bit| row.encoding ^= 1 << bit,
+                ];
+                for change in changes {
                     let mut row = row.clone();
                     change(&mut row, bit);
                     assert!(row.open().is_err());
                 }
             }
+        }
+    }
+
+    /// A hash proves nothing of a row that was forged whole; its numbers must not lead a reader astray.
+    #[test]
+    fn forged_numbers_are_refused() {
+        for (first_seq, last_seq) in [(5, 4), (0, 1)] {
+            let batch = Batch {
+                first_seq,
+                last_seq,
+                ..batch("[]")
+            };
+            let hash = row_hash(&batch, &GENESIS);
+            let Batch {
+                fleet,
+                epoch,
+                at,
+                events: body,
+                ..
+            } = batch;
+            let (prev_hash, encoding) = (GENESIS, codec::RAW);
+            let row = Row {
+                fleet,
+                first_seq,
+                last_seq,
+                epoch,
+                at,
+                prev_hash,
+                hash,
+                encoding,
+                body,
+            };
+            let said = row.open().unwrap_err().to_string();
+            assert!(
+                said.ends_with("undecodable: its numbers are not a range from 1"),
+                "{said}"
+            );
         }
     }
 }

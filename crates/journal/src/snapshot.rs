@@ -20,7 +20,7 @@ use std::borrow::Cow;
 
 use crate::codec;
 use crate::damage::{Damage, Place, What};
-use crate::{FleetKey, Hash};
+use crate::{Error, FleetKey, Hash, Reader};
 
 /// The largest snapshot body.
 pub const SNAPSHOT_BYTES_MAX: usize = 1 << 30;
@@ -100,12 +100,60 @@ impl SealedSnapshot {
             Ok(body) => body,
             Err(why) => return Err(damage(self.fleet, What::Undecodable { why })),
         };
-        let snapshot = Snapshot { fleet: self.fleet, seq: self.seq, at: self.at, format: self.format, body };
+        let snapshot = Snapshot {
+            fleet: self.fleet,
+            seq: self.seq,
+            at: self.at,
+            format: self.format,
+            body,
+        };
         let computed = snapshot_hash(&snapshot, &self.chain);
         if computed == self.hash {
             Ok(snapshot)
         } else {
-            Err(damage(snapshot.fleet, What::HashMismatch { stored: self.hash, computed }))
+            Err(damage(
+                snapshot.fleet,
+                What::HashMismatch {
+                    stored: self.hash,
+                    computed,
+                },
+            ))
         }
+    }
+}
+
+/// What every store checks before it saves: the snapshot is of durable events that are still there,
+/// and not older than the newest. Returns the hash to seal it to.
+pub(crate) fn chain_of(reader: &mut dyn Reader, snapshot: &Snapshot) -> Result<Hash, Error> {
+    let Snapshot {
+        fleet, seq, body, ..
+    } = snapshot;
+    let refuse = |why: String| {
+        Err(Error::Snapshot {
+            fleet: fleet.clone(),
+            seq: *seq,
+            why,
+        })
+    };
+    if body.len() > SNAPSHOT_BYTES_MAX {
+        return refuse(format!(
+            "its {} bytes pass the limit of {SNAPSHOT_BYTES_MAX}",
+            body.len()
+        ));
+    }
+    if let Some(newest) = reader
+        .snapshots(fleet)?
+        .last()
+        .filter(|newest| *newest > seq)
+    {
+        return refuse(format!("a newer one exists, of {newest}"));
+    }
+    let anchor = reader.anchor(fleet)?;
+    if *seq > 0 && *seq == anchor.seq {
+        return Ok(anchor.hash);
+    }
+    match reader.rows(fleet, *seq, 1)?.pop() {
+        Some(row) if (row.first_seq..=row.last_seq).contains(seq) => Ok(row.hash),
+        Some(_) | None => refuse("no batch in the journal holds that event".to_owned()),
     }
 }

@@ -1,26 +1,378 @@
-//! All fleets of a server, opened when first asked for.
-use crate::handle::{Failure, Handle};
-use fleet_types::{FleetId, TenantId};
+//! All fleets of a server over one journal, each opened when first asked for.
+use crate::clock::{Clock, WallClock};
+use crate::handle::{Failure, Handle, Shared};
+use crate::heartbeats::Heartbeats;
+use crate::inbox::Inbox;
+use crate::post::Post;
+use crate::readers::Readers;
+use crate::recover::{Recovered, recover};
+use crate::scribe::{Line, Scribe};
+use crate::service::{End, Service, chain, watch_all};
+use crate::snapshots::{retain, save, save_by_following};
+use crate::tail::Tail;
+use crate::writer::Writer;
+use fleet_journal::{FleetKey, Journal, SnapshotSaver};
+use fleet_types::{FleetId, Seq, TenantId};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::watch;
 
-/// All fleets of a server over one journal. The reserved directory fleet holds tenants, fleets and keys.
+/// How fleets are run.
 #[derive(Clone)]
-pub struct Fleets {}
+pub struct Options {
+    /// A snapshot is made when this many events stand after the last one.
+    pub snapshot_every: u64,
+    /// How many events are kept before the last snapshot; absent: all.
+    pub keep_events: Option<u64>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            snapshot_every: 250_000,
+            keep_events: None,
+            clock: Arc::new(WallClock),
+        }
+    }
+}
+
+/// How often it is looked whether a snapshot is due.
+const LOOK_FOR_SNAPSHOTS: Duration = Duration::from_secs(1);
+/// The journal's name of the fleet that holds tenants, fleets and keys.
+const DIRECTORY: (&str, &str) = ("system", "directory");
+
+/// All fleets of a server. Cheap to clone.
+#[derive(Clone)]
+pub struct Fleets {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    scribe: Arc<Scribe>,
+    readers: Arc<Readers>,
+    options: Options,
+    fleets: Mutex<HashMap<FleetKey, Open>>,
+    directory: Handle,
+    saver: Mutex<Box<dyn SnapshotSaver>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    fatal: watch::Sender<Option<String>>,
+    stopping: watch::Sender<bool>,
+}
+
+struct Open {
+    handle: Handle,
+    thread: Option<JoinHandle<()>>,
+    snapshot: Seq,
+}
 
 impl Fleets {
+    /// Starts on a journal: the scribe, the directory, the keeper of snapshots. Other fleets open when asked for.
+    ///
+    /// # Errors
+    /// When the journal cannot be read or the directory cannot be recovered, in words.
+    pub fn start(mut journal: Box<dyn Journal>, options: Options) -> Result<Fleets, String> {
+        let saver = journal.snapshot_saver().map_err(|error| chain(&error))?;
+        let readers = Readers::open(journal.as_ref()).map_err(|error| chain(&error))?;
+        let readers = Arc::new(readers);
+        let scribe = Arc::new(Scribe::default());
+        let fatal = watch::Sender::new(None);
+        let stopping = watch::Sender::new(false);
+        let (name, tenant) = (DIRECTORY.1, DIRECTORY.0);
+        let key = FleetKey::new(tenant, name).map_err(|error| chain(&error))?;
+        let (service, directory, snapshot) = prepare(&key, &scribe, &readers, &options)?;
+        let scribe_thread = {
+            let scribe = scribe.clone();
+            let fatal = fatal.clone();
+            spawn("scribe", move || {
+                let _guard = Guard(fatal);
+                scribe.run(journal.as_mut());
+            })?
+        };
+        let inner = Arc::new(Inner {
+            scribe,
+            readers,
+            options,
+            fleets: Mutex::default(),
+            directory: directory.clone(),
+            saver: Mutex::new(saver),
+            threads: Mutex::new(vec![scribe_thread]),
+            fatal,
+            stopping,
+        });
+        let fleets = Fleets { inner };
+        fleets.run(key, service, directory, snapshot)?;
+        fleets.keep_snapshots()?;
+        Ok(fleets)
+    }
+
     /// The directory: tenants, fleets, keys.
     #[must_use]
     pub fn directory(&self) -> Handle {
-        Handle {}
+        self.inner.directory.clone()
     }
 
     /// A fleet's handle; `None` if the directory does not know it.
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub async fn get(&self, _: &TenantId, _: &FleetId) -> Result<Option<Handle>, Failure> {
-        Ok(None)
+    pub async fn get(&self, tenant: &TenantId, fleet: &FleetId) -> Result<Option<Handle>, Failure> {
+        let Ok(key) = FleetKey::new(tenant.as_str(), fleet.as_str()) else {
+            return Ok(None);
+        };
+        if key.tenant() == DIRECTORY.0 {
+            return Ok(None);
+        }
+        if let Some(open) = self.lock().get(&key) {
+            return Ok(Some(open.handle.clone()));
+        }
+        let (tenant, fleet) = (tenant.clone(), fleet.clone());
+        let known = self.inner.directory.read(move |state| {
+            let tenants = fleet_core::read::directory(state);
+            tenants
+                .iter()
+                .any(|(id, fleets, _)| *id == tenant && fleets.contains(&fleet))
+        });
+        if !known.await? {
+            return Ok(None);
+        }
+        let fleets = self.clone();
+        let opened = tokio::task::spawn_blocking(move || fleets.open(key)).await;
+        match opened {
+            Ok(Ok(handle)) => Ok(Some(handle)),
+            Ok(Err(why)) => {
+                tracing::error!(%why, "failed to open a fleet");
+                Err(Failure::Unavailable)
+            }
+            Err(_) => Err(Failure::Unavailable),
+        }
     }
 
-    /// Finishes what was taken, then stops: nothing acknowledged is lost.
-    pub async fn stop(&self) {}
+    /// Waits until the server must stop because its journal cannot be trusted any more; says why.
+    pub async fn fatal(&self) -> String {
+        let mut fatal = self.inner.fatal.subscribe();
+        match fatal.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Whether the server must stop.
+    #[must_use]
+    pub fn has_failed(&self) -> bool {
+        self.inner.fatal.borrow().is_some()
+    }
+
+    /// Finishes what was taken, saves snapshots, then stops: nothing acknowledged is lost.
+    pub async fn stop(&self) {
+        let fleets = self.clone();
+        if tokio::task::spawn_blocking(move || fleets.stop_now())
+            .await
+            .is_err()
+        {
+            tracing::error!("failed to stop in order");
+        }
+    }
+
+    /// As [`Fleets::stop`], on this thread.
+    pub fn stop_now(&self) {
+        self.inner.stopping.send_replace(true);
+        let threads: Vec<JoinHandle<()>> = {
+            let mut fleets = self.lock();
+            for open in fleets.values() {
+                open.handle.shared.inbox.close();
+            }
+            fleets
+                .values_mut()
+                .filter_map(|open| open.thread.take())
+                .collect()
+        };
+        join(threads);
+        self.inner.scribe.close();
+        let threads = std::mem::take(
+            &mut *self
+                .inner
+                .threads
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        );
+        join(threads);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<FleetKey, Open>> {
+        self.inner
+            .fleets
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open(&self, key: FleetKey) -> Result<Handle, String> {
+        let inner = &self.inner;
+        let (service, handle, snapshot) =
+            prepare(&key, &inner.scribe, &inner.readers, &inner.options)?;
+        self.run(key, service, handle, snapshot)
+    }
+
+    /// Starts a fleet's thread, unless somebody else has just done so.
+    fn run(
+        &self,
+        key: FleetKey,
+        service: Service,
+        handle: Handle,
+        snapshot: Seq,
+    ) -> Result<Handle, String> {
+        let mut fleets = self.lock();
+        if let Some(open) = fleets.get(&key) {
+            return Ok(open.handle.clone());
+        }
+        if *self.inner.stopping.borrow() {
+            return Err("the server is stopping".into());
+        }
+        let (weak, name) = (Arc::downgrade(&self.inner), key.clone());
+        let fatal = self.inner.fatal.clone();
+        let thread = spawn(&format!("fleet {key}"), move || {
+            let _guard = Guard(fatal.clone());
+            match service.run() {
+                End::Fatal(why) => {
+                    tracing::error!(fleet = %name, %why, "fleet cannot go on");
+                    fatal.send_replace(Some(why));
+                }
+                End::Closed(writer) => {
+                    if let Some(inner) = weak.upgrade() {
+                        inner.save_last(&name, &writer);
+                    }
+                }
+            }
+        })?;
+        let open = Open {
+            handle: handle.clone(),
+            thread: Some(thread),
+            snapshot,
+        };
+        fleets.insert(key, open);
+        Ok(handle)
+    }
+
+    /// The thread that makes snapshots.
+    fn keep_snapshots(&self) -> Result<(), String> {
+        let weak = Arc::downgrade(&self.inner);
+        let thread = spawn("snapshots", move || {
+            loop {
+                std::thread::sleep(LOOK_FOR_SNAPSHOTS);
+                let Some(inner) = weak.upgrade() else { return };
+                if *inner.stopping.borrow() {
+                    return;
+                }
+                inner.save_due();
+            }
+        })?;
+        drop(thread); // Ends by itself; a stop need not wait for it.
+        Ok(())
+    }
+}
+
+impl Inner {
+    fn save_due(&self) {
+        let due: Vec<FleetKey> = {
+            let fleets = self.fleets.lock().unwrap_or_else(PoisonError::into_inner);
+            let every = self.options.snapshot_every;
+            fleets
+                .iter()
+                .filter(|(_, open)| open.handle.durable().0 >= open.snapshot.0 + every)
+                .map(|(key, _)| key.clone())
+                .collect()
+        };
+        for key in due {
+            let saved = {
+                let mut saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
+                save_by_following(&self.readers, saver.as_mut(), &key)
+            };
+            match saved {
+                Ok(seq) => {
+                    let mut fleets = self.fleets.lock().unwrap_or_else(PoisonError::into_inner);
+                    if let Some(open) = fleets.get_mut(&key) {
+                        open.snapshot = seq;
+                    }
+                    retain(&self.scribe, &key, seq, self.options.keep_events);
+                }
+                Err(why) => tracing::error!(fleet = %key, %why, "failed to save a snapshot"),
+            }
+        }
+    }
+
+    /// A snapshot at the end of a graceful stop makes the next start short.
+    fn save_last(&self, key: &FleetKey, writer: &Writer) {
+        let snapshot = {
+            let fleets = self.fleets.lock().unwrap_or_else(PoisonError::into_inner);
+            fleets.get(key).map_or(Seq(0), |open| open.snapshot)
+        };
+        if writer.seq() == snapshot {
+            return;
+        }
+        let mut saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(why) = save(saver.as_mut(), key, writer.state()) {
+            tracing::warn!(fleet = %key, %why, "failed to save the last snapshot; the next start replays more");
+        }
+    }
+}
+
+/// Recovers a fleet and makes what its thread needs.
+fn prepare(
+    key: &FleetKey,
+    scribe: &Arc<Scribe>,
+    readers: &Arc<Readers>,
+    options: &Options,
+) -> Result<(Service, Handle, Seq), String> {
+    let recovered = readers.lend(|reader| recover(reader, key));
+    let recovered = recovered.map_err(|error| chain(&error))?;
+    let Recovered {
+        state,
+        epoch,
+        snapshot,
+        replayed,
+    } = recovered;
+    tracing::info!(fleet = %key, seq = state.seq().0, replayed, "recovered");
+    let shared = Arc::new(Shared {
+        inbox: Inbox::default(),
+        post: Post::default(),
+        heartbeats: Heartbeats::default(),
+        tail: Tail::new(key.clone(), state.seq(), readers.clone()),
+    });
+    let line = Arc::new(Line::new(key.clone(), shared.clone()));
+    let writer = Writer::new(state, epoch);
+    watch_all(&writer, &line);
+    let clock = options.clock.clone();
+    let service = Service::new(writer, line, scribe.clone(), clock, readers.clone());
+    Ok((service, Handle { shared }, snapshot))
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    builder
+        .spawn(run)
+        .map_err(|error| format!("start thread {name}: {error}"))
+}
+
+fn join(threads: Vec<JoinHandle<()>>) {
+    for thread in threads {
+        let name = thread.thread().name().unwrap_or_default().to_owned();
+        if thread.join().is_err() {
+            tracing::error!(thread = name, "a thread had panicked");
+        }
+    }
+}
+
+/// Says that the server must stop when a thread dies of a broken invariant.
+struct Guard(watch::Sender<Option<String>>);
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0
+                .send_replace(Some("an invariant was broken; see the log above".into()));
+        }
+    }
 }

@@ -1,44 +1,17 @@
 //! The cheap end of a fleet's writer: what doors hold.
+use crate::heartbeats::Heartbeats;
+use crate::inbox::{Inbox, Lane};
+use crate::post::Post;
+use crate::tail::Tail;
+use crate::writer::{Then, Work};
 use fleet_core::State;
+use fleet_core::signal::Signal;
 use fleet_types::instance::InstanceKey;
-use fleet_types::permit::{Denial, Grant};
-use fleet_types::{Answer, Envelope, Epoch, HaltId, PermitId, Record, Seq, halt};
-use std::sync::Arc;
+use fleet_types::{Answer, Envelope, Epoch, Record, Seq};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::oneshot;
 
-/// What an instance's session is told without asking.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Signal {
-    /// A permit it waited for was granted.
-    Granted(Grant),
-    /// A permit it waited for was denied.
-    Denied(Denial),
-    /// A permit it held was taken back.
-    Revoked {
-        /// Which.
-        permit: PermitId,
-        /// Why: `halted`, `expired` …
-        code: fleet_types::Code,
-    },
-    /// A halt reaches it: acknowledge.
-    Halted {
-        /// Which.
-        halt: HaltId,
-        /// As ordered.
-        order: Arc<halt::Order>,
-    },
-    /// A halt over it was released.
-    Released {
-        /// Which.
-        halt: HaltId,
-    },
-    /// Its epoch has ended: another session took over, or it missed its heartbeats.
-    Ended {
-        /// The epoch that ended.
-        epoch: Epoch,
-    },
-}
-
-/// Where answers go; called on the runtime's own thread, must not block.
+/// Where answers go; called on the runtime's own threads, must not block.
 pub trait Outbox: Send + Sync {
     /// The answer to the command that was submitted with this tag, now durable.
     fn answer(&self, tag: u64, answer: Result<Answer, Failure>);
@@ -66,27 +39,77 @@ pub enum Failure {
     /// Maybe written, maybe not: repeat with the same request id.
     #[error("outcome is not known, repeat with the same request id")]
     Unknown,
+    /// What was asked for lies before what retention kept.
+    #[error("sequence is older than what the journal keeps, {0} is the oldest")]
+    Pruned(u64),
+}
+
+/// What the writer, the scribe and the doors of one fleet share.
+pub(crate) struct Shared {
+    pub inbox: Inbox,
+    pub post: Post,
+    pub heartbeats: Heartbeats,
+    pub tail: Tail,
 }
 
 /// A fleet, as its doors see it. Cheap to clone.
 #[derive(Clone)]
-pub struct Handle {}
+pub struct Handle {
+    pub(crate) shared: Arc<Shared>,
+}
 
 impl Handle {
     /// Puts a command into the inbox; the answer goes to `outbox` with `tag` when it is durable.
     ///
     /// # Errors
     /// At once, without an answer later, when the inbox refuses it.
-    pub fn submit(&self, _: Envelope, _: &Arc<dyn Outbox>, _tag: u64) -> Result<(), Failure> {
-        Err(Failure::Unavailable)
+    pub fn submit(
+        &self,
+        envelope: Envelope,
+        outbox: &Arc<dyn Outbox>,
+        tag: u64,
+    ) -> Result<(), Failure> {
+        let lane = Lane::of(&envelope.command);
+        let outbox = outbox.clone();
+        let work = Work::Command {
+            envelope,
+            outbox,
+            tag,
+        };
+        self.shared.inbox.push(lane, work)
+    }
+
+    /// Puts several commands into the inbox at once, in order; returns how many were taken.
+    ///
+    /// # Errors
+    /// When the inbox refuses the next one; those before it were taken.
+    pub fn submit_all(
+        &self,
+        commands: impl Iterator<Item = (Envelope, u64)>,
+        outbox: &Arc<dyn Outbox>,
+    ) -> Result<(), (u64, Failure)> {
+        let works = commands.map(|(envelope, tag)| {
+            let lane = Lane::of(&envelope.command);
+            let outbox = outbox.clone();
+            let work = Work::Command {
+                envelope,
+                outbox,
+                tag,
+            };
+            (lane, tag, work)
+        });
+        self.shared.inbox.push_all(works)
     }
 
     /// Asks and waits for the durable answer.
     ///
     /// # Errors
     /// When there is none.
-    pub async fn call(&self, _: Envelope) -> Result<Answer, Failure> {
-        Err(Failure::Unavailable)
+    pub async fn call(&self, envelope: Envelope) -> Result<Answer, Failure> {
+        let (sender, receiver) = oneshot::channel();
+        let outbox: Arc<dyn Outbox> = Arc::new(Once(Mutex::new(Some(sender))));
+        self.submit(envelope, &outbox, 0)?;
+        receiver.await.unwrap_or(Err(Failure::Unavailable))
     }
 
     /// Reads the state in order with the commands before it; heard only when all it saw is durable.
@@ -95,29 +118,62 @@ impl Handle {
     /// When the fleet is not serving.
     pub async fn read<R: Send + 'static>(
         &self,
-        _: impl FnOnce(&State) -> R + Send + 'static,
+        look: impl FnOnce(&State) -> R + Send + 'static,
     ) -> Result<R, Failure> {
-        Err(Failure::Unavailable)
+        let (sender, receiver) = oneshot::channel();
+        let read = move |state: &State| -> Then {
+            let seen = look(state);
+            Box::new(move |outcome| {
+                // Whoever asked may have gone away meanwhile.
+                let _ = sender.send(outcome.map(|()| seen));
+            })
+        };
+        self.shared
+            .inbox
+            .push(Lane::Read, Work::Read(Box::new(read)))?;
+        receiver.await.unwrap_or(Err(Failure::Unavailable))
     }
 
     /// Signals for this instance go to `outbox` from now on (a later attach replaces it).
-    pub fn attach(&self, _: &InstanceKey, _: Epoch, _outbox: &Arc<dyn Outbox>) {}
+    pub fn attach(&self, key: &InstanceKey, epoch: Epoch, outbox: &Arc<dyn Outbox>) {
+        self.shared.post.attach(key, epoch, outbox);
+    }
 
     /// No session any more; heartbeats decide when that is a failure.
-    pub fn detach(&self, _: &InstanceKey, _: Epoch) {}
+    pub fn detach(&self, key: &InstanceKey, epoch: Epoch) {
+        self.shared.post.detach(key, epoch);
+    }
 
     /// The instance is alive. Not journaled.
-    pub fn heartbeat(&self, _: &InstanceKey, _: Epoch) {}
+    pub fn heartbeat(&self, key: &InstanceKey, epoch: Epoch) {
+        self.shared.heartbeats.beat(key, epoch);
+    }
 
     /// Durable records after `after`, oldest first, from memory or the journal; waits for at least one.
     ///
     /// # Errors
     /// When the fleet stops, or `after` lies before what retention kept.
-    pub async fn records_after(
-        &self,
-        _after: Seq,
-        _max: usize,
-    ) -> Result<Vec<Arc<Record>>, Failure> {
-        Err(Failure::Unavailable)
+    pub async fn records_after(&self, after: Seq, max: usize) -> Result<Vec<Record>, Failure> {
+        self.shared.tail.after(after, max).await
     }
+
+    /// The last durable place in the journal.
+    #[must_use]
+    pub fn durable(&self) -> Seq {
+        self.shared.tail.durable()
+    }
+}
+
+/// An outbox for one answer.
+struct Once(Mutex<Option<oneshot::Sender<Result<Answer, Failure>>>>);
+
+impl Outbox for Once {
+    fn answer(&self, _: u64, answer: Result<Answer, Failure>) {
+        let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(sender) = sender {
+            let _ = sender.send(answer); // Whoever asked may have gone away meanwhile.
+        }
+    }
+    fn signal(&self, _: Signal) {}
+    fn flush(&self) {}
 }

@@ -1,5 +1,34 @@
-//! One writer per fleet.
+//! One writer per fleet: it stamps time, decides and applies, hands batches to the journal, and lets answers,
+//! reads, signals and streams go only when what they tell of is durable.
+//!
+//! ```text
+//! Handle → inbox → writer (decide, apply) → scribe (encode, append, sync) → answers, signals, tail
+//!                     ↑ heartbeats, deadlines                  ↓ failure: the writer recovers from the journal
+//! ```
+//!
+//! Invariants
+//! - I3. Nothing is heard before it is durable: the scribe releases in the order of the journal.
+//! - I4. A failed or unknown append stops the fleet's writer; it comes back through recovery.
+//! - I13. The inbox is bounded; the lowest priority is refused first.
+//!
+//! `Writer` is free of threads and clocks, so that the simulator can drive it; `service` drives it for real.
+pub mod clock;
 pub mod fleets;
 pub mod handle;
-pub use fleets::Fleets;
-pub use handle::{Failure, Handle, Outbox, Signal};
+mod heartbeats;
+mod inbox;
+mod post;
+mod readers;
+mod recover;
+mod scribe;
+mod service;
+mod snapshots;
+mod tail;
+pub mod writer;
+
+pub use clock::{Clock, WallClock};
+pub use fleet_core::signal::Signal;
+pub use fleets::{Fleets, Options};
+pub use handle::{Failure, Handle, Outbox};
+pub use recover::recover;
+pub use writer::Writer;

@@ -249,6 +249,9 @@ pub struct ExtensionDenied {
 pub struct Expired {
     /// Which.
     pub permit: PermitId,
+    /// What was asked.
+    #[schema(value_type = Request)]
+    pub request: Arc<Request>,
 }
 
 /// An instance connected. What its former life held was released.

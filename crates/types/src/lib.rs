@@ -27,6 +27,7 @@ pub mod permit;
 pub mod reply;
 pub mod scope;
 pub mod selector;
+pub mod session;
 pub mod settings;
 pub mod text;
 pub mod time;

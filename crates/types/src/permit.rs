@@ -86,13 +86,13 @@ pub struct Holder {
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(span: &Millis) -> bool {
+pub(crate) fn is_zero(span: &Millis) -> bool {
     span.0 == 0
 }
 
 /// Checks the number of claims while they are read, so that a million of them cost nothing,
 /// and that no resource is named twice.
-fn claims<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Claim>, D::Error> {
+pub(crate) fn claims<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Claim>, D::Error> {
     struct Visitor;
     impl<'de> serde::de::Visitor<'de> for Visitor {
         type Value = Vec<Claim>;
@@ -127,7 +127,7 @@ fn claims<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Claim>, D::E
     deserializer.deserialize_seq(Visitor)
 }
 
-fn parameters<'de, D: Deserializer<'de>>(
+pub(crate) fn parameters<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Box<Map<String, Value>>>, D::Error> {
     let parameters = Option::<Map<String, Value>>::deserialize(deserializer)?;
@@ -161,7 +161,7 @@ fn size_of_value(value: &Value) -> usize {
     }
 }
 
-fn cost<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cost, D::Error> {
+pub(crate) fn cost<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Cost, D::Error> {
     let cost = Cost::deserialize(deserializer)?;
     for (field, amount) in [("money_micros", cost.money_micros), ("tokens", cost.tokens)] {
         if amount > COST_MAX {

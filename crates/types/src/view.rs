@@ -35,6 +35,8 @@ pub struct Status {
     pub locks_held: u64,
     /// Halts in force.
     pub halts: u64,
+    /// Request ids whose first answer is remembered.
+    pub requests_remembered: u64,
     /// What has happened since the fleet began.
     pub totals: Totals,
 }

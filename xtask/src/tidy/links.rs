@@ -187,7 +187,7 @@ mod tests {
             "docs/formats.md",
             "# Which bytes, where?\n\n## One `row`\n\n## One row\n",
         ),
-        ("docs/pictures/a.png", ""),
+        ("docs/pictures/a (1).png", ""),
     ];
 
     /// What is found in `docs/a.md` with this text beside [`OTHERS`].
@@ -210,7 +210,8 @@ mod tests {
             "/README.md",
             "../docs/",
             "..",
-            "pictures/a.png",
+            "<pictures/a (1).png>",
+            "pictures/a%20(1).png",
             "#here",
             "https://example.org/nothing.md",
             "mailto:a@example.org",
@@ -254,6 +255,11 @@ mod tests {
             links("[x](../../elsewhere.md)"),
             format!("docs/a.md:1: the link `../../elsewhere.md` leaves the repository; {advice}")
         );
+    }
+
+    #[test]
+    fn a_footnote_is_not_a_link() {
+        assert_eq!(links("Text.[^1]\n\n[^1]: Measured here.\n"), "");
     }
 
     #[test]

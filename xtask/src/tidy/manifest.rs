@@ -158,7 +158,7 @@ edition = { workspace = true }
 
 [dependencies]
 fleet-types.workspace = true
-core = { package = \"fleet-core\", path = \"../core\" }
+core = { path = \"../#core\", package = \"fleet-core\" }
 tokio = { version = \"1\", features = [
   \"net\",
   \"fleet-api = 1\",

@@ -17,17 +17,8 @@ fn breaches(tree: &Tree) -> Vec<(String, Finding)> {
     let mut breaches = Vec::new();
     for file in tree.with_ending("Cargo.toml") {
         let entries = entries(file.text);
-        let has = |name: &str| {
-            let below = format!("{name}.");
-            entries
-                .iter()
-                .any(|entry| entry.section == name || entry.section.starts_with(&below))
-        };
         // The root itself, or a workspace of its own (a fuzzer's, say).
-        if !has("package")
-            || has("workspace")
-            || file.text.lines().any(|line| line.trim() == "[workspace]")
-        {
+        if file.text.lines().any(|line| line.trim() == "[workspace]") {
             continue;
         }
         let mut missing: Vec<String> = INHERITED

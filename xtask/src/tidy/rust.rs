@@ -367,10 +367,11 @@ mod tests {
 
     #[test]
     fn lifetimes_raw_names_and_escapes_are_told_apart() {
-        let code = blank("fn f<'a>(x: &'a str) { r#fn; b'\\''; '\\u{7b}'; 'é'; b\"{\" }");
+        let code =
+            blank("fn f<'a>(x: &'a str) { r#fn; b'\\''; '\\u{7b}'; 'é'; b\"{\"; br#\"\" {\"# }");
         assert_eq!(
             code.split_whitespace().collect::<Vec<_>>().join(" "),
-            "fn f< a>(x: & a str) { r#fn; b ; ; ; b }"
+            "fn f< a>(x: & a str) { r#fn; b ; ; ; b ; br }"
         );
     }
 
@@ -388,6 +389,12 @@ mod tests {
             "#[cfg(not(test))]\nuse a::Instant;\n#[cfg(any(test, unix))]\nuse b::Instant;\n#[test]\nfn t() { Instant }\n",
         );
         assert_eq!(source.lines_with("Instant"), [2, 4]);
+    }
+
+    #[test]
+    fn a_file_for_tests_only_has_no_other_code() {
+        let source = Source::new("//! x\n#![cfg(test)]\nfn f() { Instant }\n");
+        assert_eq!(source.lines_with("Instant"), [0; 0]);
     }
 
     #[test]

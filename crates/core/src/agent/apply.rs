@@ -1,0 +1,81 @@
+//! What registry events do to the state.
+use super::{Agent, speaker};
+use crate::map::{Map, Set};
+use crate::state::State;
+use fleet_types::Time;
+use fleet_types::event::{AgentRegistered, AgentRemoved, AgentStatusSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub fn registered(state: &mut State, event: &AgentRegistered, at: Time) {
+    let definition = &event.definition;
+    let key = match state.agents.key(&definition.id) {
+        Some(key) => key,
+        None => {
+            let key = state.agents.agents.insert(Agent {
+                id: definition.id.clone(),
+                versions: Vec::new(),
+                speaks: definition.clone(),
+                replaced_by: None,
+                chain: state.scopes.chain(None),
+                groups: state.groups.of(&definition.id),
+                instances: Map::default(),
+                usage: Default::default(),
+                registered_at: at,
+                updated_at: at,
+                permits: Set::default(),
+                in_flight: 0,
+                waiting: BTreeSet::new(),
+            });
+            state.agents.by_id.insert(definition.id.clone(), key);
+            state
+                .scopes
+                .agent_moved(&[], &state.agents.agents[key].chain);
+            key
+        }
+    };
+    let agent = &mut state.agents.agents[key];
+    agent.versions.retain(|v| v.version != definition.version);
+    agent.versions.push(definition.clone());
+    settle(state, key, at);
+}
+
+pub fn status_set(state: &mut State, event: &AgentStatusSet, at: Time) {
+    let Some(key) = state.agents.key(&event.agent) else {
+        return;
+    };
+    let agent = &mut state.agents.agents[key];
+    for version in &mut agent.versions {
+        if event.version.as_ref().is_none_or(|v| *v == version.version) {
+            let mut changed = (**version).clone();
+            changed.status = event.status;
+            *version = Arc::new(changed);
+        }
+    }
+    if event.replaced_by.is_some() {
+        agent.replaced_by.clone_from(&event.replaced_by);
+    }
+    settle(state, key, at);
+}
+
+/// Works out anew who speaks and where the agent stands.
+fn settle(state: &mut State, key: u32, at: Time) {
+    let agent = &mut state.agents.agents[key];
+    if let Some(speaks) = speaker(&agent.versions) {
+        agent.speaks = speaks.clone();
+    }
+    agent.updated_at = at;
+    let chain = state.scopes.chain(agent.speaks.scope.as_ref());
+    state.scopes.agent_moved(&agent.chain, &chain);
+    agent.chain = chain;
+    state.wake_agent(key);
+}
+
+pub fn removed(state: &mut State, event: &AgentRemoved) {
+    if let Some(key) = state.agents.by_id.swap_remove(&event.agent)
+        && let Some(agent) = state.agents.agents.remove(key)
+    {
+        state.scopes.agent_moved(&agent.chain, &[]);
+        state.halts.unpin(key);
+    }
+}

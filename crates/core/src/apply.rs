@@ -1,0 +1,57 @@
+//! What each event does to the state. Never fails (I2): an event is a fact that was decided.
+use crate::state::State;
+use crate::{action, agent, budget, directory, group, halt, limit, permit, scope};
+use fleet_types::{Event, Record};
+
+pub fn apply(state: &mut State, record: &Record) {
+    let (seq, at) = (record.seq, record.at);
+    assert_eq!(seq, state.next_seq(), "I14: the journal has no gaps");
+    assert!(at >= state.now, "I1: time never goes back");
+    state.seq = seq;
+    state.now = at;
+    match &record.event {
+        Event::PermitGranted(event) => permit::grant::granted(state, event, seq, at),
+        Event::PermitQueued(event) => permit::queue::queued(state, event, at),
+        Event::PermitRequeued(event) => permit::queue::requeued(state, event),
+        Event::PermitDenied(event) => permit::end::denied(state, event, at),
+        Event::PermitFinished(event) => permit::end::finished(state, event, at),
+        Event::PermitRenewed(event) => permit::renew::renewed(state, event),
+        Event::PermitExtended(event) => permit::extend::extended(state, event, seq),
+        Event::PermitExtensionQueued(event) => permit::extend::queued(state, event, at),
+        Event::PermitExtensionDenied(event) => permit::extend::denied(state, event),
+        Event::PermitExpired(event) => permit::end::expired(state, event.permit),
+        Event::InstanceConnected(event) => agent::instance::connected(state, event, at),
+        Event::InstanceReady(event) => agent::instance::ready(state, event),
+        Event::InstanceDisconnected(event) => agent::instance::gone(state, event, false),
+        Event::InstanceFailed(event) => agent::instance::gone(state, event, true),
+        Event::HaltOrdered(event) => halt::apply::ordered(state, event, &record.by, seq, at),
+        Event::HaltAcknowledged(event) => agent::instance::halt_acknowledged(state, event, at),
+        Event::HaltReleaseRequested(event) => {
+            halt::apply::release_requested(state, event, &record.by);
+        }
+        Event::HaltReleased(event) => halt::apply::released(state, event, at),
+        Event::AgentRegistered(event) => agent::apply::registered(state, event, at),
+        Event::AgentStatusSet(event) => agent::apply::status_set(state, event, at),
+        Event::AgentRemoved(event) => agent::apply::removed(state, event),
+        Event::ScopeSet(scope) => scope::set(state, scope),
+        Event::ScopeRemoved(event) => scope::removed(state, event),
+        Event::GroupSet(group) => group::set(state, group),
+        Event::GroupRemoved(event) => group::removed(state, event),
+        Event::ActionSet(action) => action::set(state, action),
+        Event::ActionRemoved(event) => action::removed(state, event),
+        Event::LimitSet(limit) => limit::apply::set(state, limit),
+        Event::LimitRemoved(event) => limit::apply::removed(state, event),
+        Event::BudgetSet(budget) => budget::apply::set(state, budget, at),
+        Event::BudgetRemoved(event) => budget::apply::removed(state, event),
+        Event::BudgetToppedUp(event) => budget::apply::topped_up(state, event, at),
+        Event::BudgetSoftReached(event) => budget::apply::soft_reached(state, event),
+        Event::FleetConfigured(settings) => state.settings = (**settings).clone(),
+        Event::TenantCreated(event) => directory::tenant_created(state, event),
+        Event::FleetCreated(event) => directory::fleet_created(state, event),
+        Event::KeyIssued(key) => directory::key_issued(state, key),
+        Event::KeyRevoked(event) => directory::key_revoked(state, event),
+        Event::CommandRejected(event) => {
+            *state.totals.rejected.entry(event.code).or_default() += 1;
+        }
+    }
+}

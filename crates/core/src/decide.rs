@@ -1,0 +1,51 @@
+//! Which noun answers which command.
+use crate::state::State;
+use crate::{action, agent, budget, directory, group, halt, limit, permit, scope, settings};
+use fleet_types::{Actor, Code, Command, Envelope, Event, Rejection, Reply, Time};
+
+/// What a command comes to. The first event is the answer; the others follow from it.
+pub enum Decided {
+    /// These events happen.
+    Events(Vec<Event>),
+    /// Nothing happens: this was the answer already, or things are as asked.
+    Repeat(Reply),
+    /// Nothing happens, for this reason.
+    Rejected(Rejection),
+}
+
+impl Decided {
+    pub fn event(event: Event) -> Self {
+        Decided::Events(vec![event])
+    }
+
+    pub fn unchanged() -> Self {
+        Decided::Repeat(Reply::Unchanged)
+    }
+
+    pub fn repeat(reply: Reply) -> Self {
+        Decided::Repeat(reply)
+    }
+}
+
+/// A refusal of a command.
+pub fn rejected(code: Code, message: impl AsRef<str>) -> Decided {
+    Decided::Rejected(Rejection::new(code, message))
+}
+
+pub fn decide(state: &State, envelope: &Envelope, now: Time) -> Decided {
+    let by: &Actor = &envelope.by;
+    match &envelope.command {
+        Command::Permit(command) => permit::decide(state, by, command, now),
+        Command::Instance(command) => agent::instance::decide(state, command),
+        Command::Halt(command) => halt::decide::decide(state, by, command),
+        Command::Agent(command) => agent::decide::decide(state, command),
+        Command::Scope(command) => scope::decide(state, command),
+        Command::Group(command) => group::decide(state, command),
+        Command::Action(command) => action::decide(state, command),
+        Command::Limit(command) => limit::decide::decide(state, command),
+        Command::Budget(command) => budget::decide::decide(state, command, now),
+        Command::Configure(settings) => settings::decide(state, settings),
+        Command::Directory(command) => directory::decide(state, command),
+        Command::Tick => Decided::unchanged(), // `tend` has done what was due.
+    }
+}

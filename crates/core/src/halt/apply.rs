@@ -1,0 +1,74 @@
+//! What ordering and releasing do to the state.
+use super::{HISTORY_MAX, Halt, reaches};
+use crate::permit;
+use crate::state::{State, Wake};
+use fleet_types::event::{HaltOrdered, HaltReleaseRequested, HaltReleased};
+use fleet_types::halt::Target;
+use fleet_types::{Actor, HaltId, Seq, Time};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub fn ordered(state: &mut State, event: &HaltOrdered, by: &Actor, seq: Seq, at: Time) {
+    let id = HaltId(seq);
+    let pinned = match event.order.target {
+        Target::All => Default::default(), // Reaches everybody anyway.
+        _ => {
+            let agents = state.agents.agents.iter();
+            agents
+                .filter(|(_, agent)| reaches(state, &event.order.target, agent))
+                .map(|(key, _)| key)
+                .collect()
+        }
+    };
+    let mut halt = Halt {
+        id,
+        order: Arc::new(event.order.clone()),
+        by: by.clone(),
+        at,
+        release_by_two: event.release_by_two,
+        release_requested_by: None,
+        released_at: None,
+        revoked: event.revoked.len() as u64,
+        pinned,
+        awaited: BTreeMap::new(),
+        awaited_count: event.reach.len() as u64,
+        acknowledged_us: Vec::new(),
+        in_flight: 0,
+    };
+    for key in &event.reach {
+        if let Some(agent) = state.agents.key(&key.agent) {
+            halt.awaited
+                .entry(agent)
+                .or_default()
+                .insert(key.instance.clone());
+        }
+    }
+    if state.halts.by_id.len() >= HISTORY_MAX + state.halts.active.len() {
+        let oldest = state.halts.by_id.values().find(|h| h.released_at.is_some());
+        if let Some(oldest) = oldest.map(|halt| halt.id) {
+            state.halts.by_id.shift_remove(&oldest);
+        }
+    }
+    state.halts.by_id.insert(id, halt);
+    state.halts.active.push(id);
+    for permit in &event.revoked {
+        permit::end::revoked(state, *permit);
+    }
+}
+
+pub fn release_requested(state: &mut State, event: &HaltReleaseRequested, by: &Actor) {
+    if let Some(halt) = state.halts.by_id.get_mut(&event.halt) {
+        halt.release_requested_by = Some(by.clone());
+    }
+}
+
+pub fn released(state: &mut State, event: &HaltReleased, at: Time) {
+    if let Some(halt) = state.halts.by_id.get_mut(&event.halt) {
+        halt.released_at = Some(at);
+        halt.pinned.clear();
+    }
+    state.halts.active.retain(|id| *id != event.halt);
+    if !state.halts.waiting.is_empty() {
+        state.wakes.insert(Wake::Halts);
+    }
+}

@@ -1,0 +1,144 @@
+//! Halts: who is stopped, how hard, and who has seen it.
+//!
+//! Invariant I8: from the event of the order on, the halt gate stops every agent in reach until the release.
+//! Reach is pinned when the halt is ordered and follows the agents' current place, groups and labels as well: neither
+//! registering again nor moving away escapes.
+pub mod apply;
+pub mod decide;
+
+use crate::agent::{Agent, AgentKey};
+use crate::map::{Map, Set};
+use crate::permit::Place;
+use crate::state::State;
+use fleet_types::halt::{Order, Target};
+use fleet_types::{Actor, HaltId, InstanceId, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// Released halts that are remembered.
+pub const HISTORY_MAX: usize = 1_000;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Halts {
+    pub by_id: Map<HaltId, Halt>,
+    /// Those in force, the oldest first.
+    pub active: Vec<HaltId>,
+    /// Permits that wait for the end of a pause. Derived.
+    #[serde(skip)]
+    pub waiting: BTreeSet<Place>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Halt {
+    pub id: HaltId,
+    pub order: Arc<Order>,
+    pub by: Actor,
+    pub at: Time,
+    pub release_by_two: bool,
+    pub release_requested_by: Option<Actor>,
+    pub released_at: Option<Time>,
+    pub revoked: u64,
+    /// Agents in reach when it was ordered.
+    pub pinned: Set<AgentKey>,
+    /// Live instances that have not acknowledged.
+    pub awaited: BTreeMap<AgentKey, BTreeSet<InstanceId>>,
+    pub awaited_count: u64,
+    /// How long each acknowledgement took, in microseconds, and the permits in flight then.
+    pub acknowledged_us: Vec<u64>,
+    pub in_flight: u64,
+}
+
+impl Halts {
+    pub fn get(&self, id: HaltId) -> Option<&Halt> {
+        self.by_id.get(&id)
+    }
+
+    /// Halts in force over an agent.
+    pub fn over<'s>(
+        &'s self,
+        state: &'s State,
+        agent: AgentKey,
+    ) -> impl Iterator<Item = HaltId> + use<'s> {
+        self.active.iter().copied().filter(move |id| {
+            let halt = &self.by_id[id];
+            halt.pinned.contains(&agent)
+                || reaches(state, &halt.order.target, &state.agents.agents[agent])
+        })
+    }
+
+    /// Forgets an agent that is no more; its key may come to mean another.
+    pub fn unpin(&mut self, agent: AgentKey) {
+        for halt in self.by_id.values_mut() {
+            halt.pinned.swap_remove(&agent);
+            if let Some(instances) = halt.awaited.remove(&agent) {
+                halt.awaited_count -= instances.len() as u64;
+            }
+        }
+    }
+
+    pub fn await_instance(&mut self, halt: HaltId, agent: AgentKey, instance: &InstanceId) {
+        if let Some(halt) = self.by_id.get_mut(&halt) {
+            let instances = halt.awaited.entry(agent).or_default();
+            halt.awaited_count += u64::from(instances.insert(instance.clone()));
+        }
+    }
+
+    /// An instance that is gone need not acknowledge any more.
+    pub fn gone(&mut self, agent: AgentKey, instance: &InstanceId) {
+        for id in &self.active {
+            let halt = self.by_id.get_mut(id).expect("active halts are known");
+            halt.strike(agent, instance);
+        }
+    }
+
+    pub fn acknowledged(
+        &mut self,
+        halt: HaltId,
+        agent: AgentKey,
+        instance: &InstanceId,
+        in_flight: u32,
+        at: Time,
+    ) {
+        if let Some(halt) = self.by_id.get_mut(&halt)
+            && halt.strike(agent, instance)
+        {
+            halt.acknowledged_us.push(at.micros_since(halt.at));
+            halt.in_flight += u64::from(in_flight);
+        }
+    }
+}
+
+impl Halt {
+    pub fn awaits(&self, agent: AgentKey, instance: &InstanceId) -> bool {
+        self.awaited
+            .get(&agent)
+            .is_some_and(|instances| instances.contains(instance))
+    }
+
+    fn strike(&mut self, agent: AgentKey, instance: &InstanceId) -> bool {
+        let Some(instances) = self.awaited.get_mut(&agent) else {
+            return false;
+        };
+        let struck = instances.remove(instance);
+        if instances.is_empty() {
+            self.awaited.remove(&agent);
+        }
+        self.awaited_count -= u64::from(struck);
+        struck
+    }
+}
+
+/// Whether a target means an agent as it stands now.
+pub fn reaches(state: &State, target: &Target, agent: &Agent) -> bool {
+    match target {
+        Target::All => true,
+        Target::Agent(id) => agent.id == *id,
+        Target::Group(group) => agent.groups.contains(group),
+        Target::Selector(labels) => agent.speaks.labels.contain(labels),
+        Target::Scope(path) => match state.scopes.nodes.get_index_of(path) {
+            Some(index) => agent.chain.contains(&(index as u32 + 1)),
+            None => false,
+        },
+    }
+}

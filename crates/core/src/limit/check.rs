@@ -1,0 +1,147 @@
+//! Has every limit that applies room for a request?
+use super::rate::{Pace, nanos, shared_part};
+use super::{Count, Entry, LimitKey};
+use crate::permit::gates::Ask;
+use fleet_types::Time;
+use fleet_types::limit::{Class, Each, Limit, Measure, Rate};
+use fleet_types::permit::{LimitCharge, Request};
+use smol_str::SmolStr;
+
+/// Why a limit stops a request.
+pub struct Full {
+    pub limit: LimitKey,
+    /// When a rate has room again.
+    pub free_at: Option<Time>,
+    /// In flight, or used of the burst.
+    pub used: u64,
+    pub max: u64,
+}
+
+/// The keys of the counts of one limit that a request is charged to.
+pub fn count_keys(limit: &Limit, request: &Request, mut each: impl FnMut(SmolStr)) {
+    match limit.each {
+        Each::All => each(SmolStr::default()),
+        Each::Agent => each(request.agent.text().clone()),
+        Each::Action => each(request.action.text().clone()),
+        Each::Resource => {
+            for claim in &request.resources {
+                let pattern = limit.selector.resource.as_ref();
+                if pattern.is_none_or(|pattern| pattern.matches(claim.path.as_str())) {
+                    each(claim.path.text().clone());
+                }
+            }
+        }
+    }
+}
+
+/// Everything a grant would be charged, or the first limit without room.
+/// `seen` hears of every count looked at: limit, used, most.
+pub fn check(
+    ask: &Ask<'_>,
+    mut seen: impl FnMut(&Limit, u64, u64),
+) -> Result<Vec<LimitCharge>, Full> {
+    let limits = &ask.state.limits;
+    let mut charges = Vec::new();
+    let mut full = None;
+    for key in limits.index.candidates(ask.agent, ask.request) {
+        let Some(entry) = limits.get(key) else {
+            continue;
+        };
+        let compiled = entry.compiled.as_ref().expect("compiled when set");
+        if !compiled.matches(ask.agent, ask.request) {
+            continue;
+        }
+        let waits_here = ask.waits_for_limit == Some(key);
+        let passed_over = !waits_here && entry.queue.has(ask.class);
+        count_keys(&entry.limit, ask.request, |count_key| {
+            let count = entry.counts.get(&count_key);
+            let room = room(entry, count, ask.class, ask.now);
+            seen(&entry.limit, room.used, room.max);
+            if (!room.fits || passed_over) && full.is_none() {
+                full = Some(Full {
+                    limit: key,
+                    free_at: room.free_at,
+                    used: room.used,
+                    max: room.max,
+                });
+            }
+            charges.push(LimitCharge {
+                limit: entry.limit.id.clone(),
+                key: (!count_key.is_empty()).then_some(count_key),
+            });
+        });
+        if full.is_some() && !ask.explain {
+            break;
+        }
+    }
+    match full {
+        Some(full) => Err(full),
+        None => Ok(charges),
+    }
+}
+
+pub struct Room {
+    pub fits: bool,
+    pub used: u64,
+    pub max: u64,
+    pub free_at: Option<Time>,
+}
+
+/// What one count has left for a class.
+pub fn room(entry: &Entry, count: Option<&Count>, class: Class, now: Time) -> Room {
+    let max = entry.max();
+    match &entry.limit.measure {
+        Measure::Concurrency(_) => {
+            let Some(count) = count else {
+                return Room {
+                    fits: max > 0,
+                    used: 0,
+                    max,
+                    free_at: None,
+                };
+            };
+            let own = count.in_flight[class as usize] < entry.limit.reserved.of(class);
+            let shared = count.in_shared(&entry.limit) < shared_part(&entry.limit, max);
+            Room {
+                fits: own || shared,
+                used: count.in_flight.iter().sum(),
+                max,
+                free_at: None,
+            }
+        }
+        Measure::Rate(rate) => rate_room(entry, rate, count, class, now),
+    }
+}
+
+fn rate_room(entry: &Entry, rate: &Rate, count: Option<&Count>, class: Class, now: Time) -> Room {
+    let max = entry.max();
+    let count = count.cloned().unwrap_or_default();
+    let (own, shared) = paces(entry, rate, class);
+    let buckets = [
+        own.map(|pace| (count.reserved[class as usize], pace)),
+        shared.map(|pace| (count.shared, pace)),
+    ];
+    let free_at = buckets
+        .iter()
+        .flatten()
+        .map(|(bucket, pace)| bucket.free_at(*pace))
+        .min()
+        .unwrap_or(u64::MAX);
+    Room {
+        fits: free_at <= nanos(now),
+        used: shared.map_or(0, |pace| count.shared.used(pace, nanos(now))),
+        max,
+        // Rounded up to the fleet's microseconds, so that it fits then.
+        free_at: (free_at > nanos(now)).then(|| Time(free_at.div_ceil(1_000))),
+    }
+}
+
+/// The paces of a class's own bucket and of the shared one.
+pub fn paces(entry: &Entry, rate: &Rate, class: Class) -> (Option<Pace>, Option<Pace>) {
+    let max = entry.max();
+    let own = entry.limit.reserved.of(class).min(max);
+    (
+        Pace::of(rate, own, max),
+        Pace::of(rate, shared_part(&entry.limit, max), max),
+    )
+}

@@ -1,0 +1,111 @@
+//! Limits: how often, or how many at once. All that apply are checked together and charged together (I7).
+//!
+//! - A rate is a GCRA (ITU-T I.371, "virtual scheduling") in whole nanoseconds; a class's reserved part has a
+//!   bucket of its own and is tried before the shared one.
+//! - A concurrency limit counts permits in flight per class; a class may always have its reserved part.
+//! - Whoever finds no room and can wait stands in the limit's fair queue; nobody who comes later goes past it.
+pub mod apply;
+pub mod check;
+pub mod decide;
+pub mod dynamic;
+pub mod fair;
+pub mod rate;
+
+use crate::map::Map;
+use crate::selector::{Compiled, Index};
+use crate::state::Wake;
+use fair::FairQueue;
+use fleet_types::limit::{Class, Limit, Measure};
+use fleet_types::{LimitId, Time};
+use rate::Bucket;
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// The small number of a limit; never used again for another.
+pub type LimitKey = u32;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Limits {
+    pub by_id: Map<LimitId, LimitKey>,
+    pub entries: Vec<Option<Entry>>,
+    #[serde(skip)]
+    pub index: Index,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Entry {
+    pub limit: Arc<Limit>,
+    /// Where a dynamic limit stands, in thousandths; the declared value otherwise.
+    pub current_milli: u64,
+    /// When a dynamic limit was last lowered.
+    pub lowered_at: Time,
+    /// One count under the empty key, or one per agent, resource or action.
+    pub counts: Map<SmolStr, Count>,
+    /// Sweep idle counts away when there are this many.
+    pub sweep_at: usize,
+    pub fair: fair::Shares,
+    #[serde(skip)]
+    pub queue: FairQueue,
+    #[serde(skip)]
+    pub compiled: Option<Compiled>,
+}
+
+/// One count of a limit.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Count {
+    /// Rate: the shared bucket, then one per class.
+    pub shared: Bucket,
+    pub reserved: [Bucket; 4],
+    /// Concurrency: in flight per class. Derived from the permits that hold.
+    #[serde(skip)]
+    pub in_flight: [u64; 4],
+    pub granted: u64,
+    pub stopped: u64,
+}
+
+impl Count {
+    /// In flight beyond what their classes have reserved.
+    pub fn in_shared(&self, limit: &Limit) -> u64 {
+        let classes = Class::ALL.into_iter();
+        classes
+            .map(|class| self.in_flight[class as usize].saturating_sub(limit.reserved.of(class)))
+            .sum()
+    }
+}
+
+impl Limits {
+    pub fn get(&self, key: LimitKey) -> Option<&Entry> {
+        self.entries.get(key as usize)?.as_ref()
+    }
+
+    pub fn get_mut(&mut self, key: LimitKey) -> Option<&mut Entry> {
+        self.entries.get_mut(key as usize)?.as_mut()
+    }
+
+    pub fn key(&self, id: &LimitId) -> Option<LimitKey> {
+        self.by_id.get(id).copied()
+    }
+
+    /// Marks a limit as changed for those who wait for it.
+    pub fn wake(&self, key: LimitKey, wakes: &mut BTreeSet<Wake>) {
+        if self.get(key).is_some_and(|entry| !entry.queue.is_empty()) {
+            wakes.insert(Wake::Limit(key));
+        }
+    }
+}
+
+impl Entry {
+    /// The most it allows now: at once, or per span.
+    pub fn max(&self) -> u64 {
+        let declared = match &self.limit.measure {
+            Measure::Rate(rate) => rate.permits,
+            Measure::Concurrency(concurrency) => concurrency.max,
+        };
+        match self.limit.dynamic {
+            Some(_) => self.current_milli / 1_000,
+            None => declared,
+        }
+    }
+}

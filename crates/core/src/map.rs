@@ -1,0 +1,78 @@
+//! The containers of the state: every iteration order is a function of what was put in and taken out.
+//!
+//! `Map` and `Set` hash for speed and iterate in insertion order, so the per-process random hash key (a
+//! guard against crafted collisions) can never be observed. `Slab` hands out small stable keys.
+use serde::{Deserialize, Serialize};
+use std::ops::{Index, IndexMut};
+
+/// A map that iterates in insertion order; `swap_remove` moves the last entry into the gap.
+pub type Map<K, V> = indexmap::IndexMap<K, V, ahash::RandomState>;
+/// A set that iterates in insertion order.
+pub type Set<K> = indexmap::IndexSet<K, ahash::RandomState>;
+
+/// Values under small keys that stay valid until the value is removed; freed keys are used again, last first.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Slab<T> {
+    slots: Vec<Option<T>>,
+    free: Vec<u32>,
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Slab {
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
+}
+
+impl<T> Slab<T> {
+    /// Puts a value in; returns its key.
+    pub fn insert(&mut self, value: T) -> u32 {
+        if let Some(key) = self.free.pop() {
+            self.slots[key as usize] = Some(value);
+            return key;
+        }
+        let key = u32::try_from(self.slots.len()).expect("bounded far below 2^32");
+        self.slots.push(Some(value));
+        key
+    }
+
+    /// Takes a value out.
+    pub fn remove(&mut self, key: u32) -> Option<T> {
+        let value = self.slots.get_mut(key as usize)?.take()?;
+        self.free.push(key);
+        Some(value)
+    }
+
+    /// Looks a value up.
+    pub fn get(&self, key: u32) -> Option<&T> {
+        self.slots.get(key as usize)?.as_ref()
+    }
+
+    /// All values in key order.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(key, slot)| Some((key as u32, slot.as_ref()?)))
+    }
+
+    /// How many values.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+}
+
+impl<T> Index<u32> for Slab<T> {
+    type Output = T;
+    fn index(&self, key: u32) -> &T {
+        self.slots[key as usize].as_ref().expect("a live key")
+    }
+}
+
+impl<T> IndexMut<u32> for Slab<T> {
+    fn index_mut(&mut self, key: u32) -> &mut T {
+        self.slots[key as usize].as_mut().expect("a live key")
+    }
+}

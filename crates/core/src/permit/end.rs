@@ -1,0 +1,280 @@
+//! Every way a permit ends: finished by its holder, denied, expired, revoked. Each gives everything back.
+use super::gates::Stop;
+use super::{Phase, extend, grant, queue, request};
+use crate::budget::decide::post;
+use crate::decide::{Decided, rejected};
+use crate::memory::Outcome;
+use crate::state::State;
+use crate::timers::Timer;
+use crate::{budget, limit};
+use fleet_types::budget::Cost;
+use fleet_types::event::{Denied, Expired, ExtensionDenied, Finished};
+use fleet_types::explain::Gate;
+use fleet_types::permit::{BudgetCharge, COST_MAX, Ending, Finish};
+use fleet_types::{Actor, AgentId, Code, Event, Millis, PermitId, Rejection, Time};
+
+/// The permit, if it is live and belongs to this agent, for which the caller speaks.
+pub fn owned(state: &State, by: &Actor, id: PermitId, agent: &AgentId) -> Result<u32, Rejection> {
+    request::asker(state, by, agent)?;
+    let Some(key) = state.permits.key(id) else {
+        return Err(Rejection::new(
+            Code::PermitUnknown,
+            format!("permit {id} is not known: it was finished, expired or revoked, or never was"),
+        ));
+    };
+    if state.permits[key].request.agent != *agent {
+        return Err(Rejection::new(
+            Code::PermitNotYours,
+            format!("permit {id} belongs to another agent than {agent}"),
+        ));
+    }
+    Ok(key)
+}
+
+pub fn decide(state: &State, by: &Actor, finish: &Finish, now: Time) -> Decided {
+    let key = match owned(state, by, finish.permit, &finish.agent) {
+        Ok(key) => key,
+        Err(rejection) => return Decided::Rejected(rejection),
+    };
+    let permit = &state.permits[key];
+    if let Some(cost) = finish.cost
+        && (cost.money_micros > COST_MAX || cost.tokens > COST_MAX)
+    {
+        return rejected(Code::Invalid, format!("cost is more than {COST_MAX}"));
+    }
+    match (&permit.phase, finish.ending) {
+        (Phase::Waiting(_), Ending::Cancelled) => {
+            let stop = Stop::deny(Gate::Locks, Code::Cancelled, "withdrawn by its asker");
+            Decided::event(Event::PermitDenied(Denied {
+                request: permit.request.clone(),
+                denial: request::denial(permit.id, *stop, Vec::new()),
+            }))
+        }
+        (Phase::Waiting(_), Ending::Completed | Ending::Failed) => rejected(
+            Code::PermitNotGranted,
+            format!("permit {} still waits; cancel it to withdraw", permit.id),
+        ),
+        (Phase::Granted(granted), _) => {
+            let (mut posted, mut overrun) = (Vec::new(), Cost::ZERO);
+            for (key, account, reserved) in &granted.reservations {
+                let Some(entry) = state.budgets.get(*key) else {
+                    continue;
+                };
+                let unit = entry.budget.unit;
+                let actual = match (finish.cost, finish.ending) {
+                    (Some(cost), _) => cost.of(unit),
+                    (None, Ending::Cancelled) => 0,
+                    (None, Ending::Completed | Ending::Failed) => *reserved,
+                };
+                let (amount, over) = post(state, *key, account, *reserved, actual, now);
+                match unit {
+                    fleet_types::budget::Unit::Money => {
+                        overrun.money_micros = overrun.money_micros.max(over);
+                    }
+                    fleet_types::budget::Unit::Tokens => overrun.tokens = overrun.tokens.max(over),
+                }
+                posted.push(BudgetCharge {
+                    budget: entry.budget.id.clone(),
+                    account: (!account.is_empty()).then(|| account.clone()),
+                    amount,
+                });
+            }
+            Decided::event(Event::PermitFinished(Finished {
+                finish: finish.clone(),
+                posted,
+                overrun,
+            }))
+        }
+    }
+}
+
+pub fn finished(state: &mut State, event: &Finished, at: Time) {
+    let finish = &event.finish;
+    let Some(key) = state.permits.key(finish.permit) else {
+        return;
+    };
+    extend::leave(state, key);
+    let Some(permit) = state.permits.remove(key) else {
+        return;
+    };
+    let class = permit.class();
+    let Phase::Granted(granted) = permit.phase else {
+        return;
+    };
+    state.timers.forget_one();
+    state.agents.agents[permit.agent].permits.swap_remove(&key);
+    let cancelled = finish.ending == Ending::Cancelled;
+    grant::give_back(state, &granted, key, permit.agent, class, cancelled);
+    budget::apply::post(state, &event.posted, at);
+    if !event.overrun.is_zero() {
+        budget::apply::overrun(state, &granted.reservations, event.overrun);
+    }
+
+    let latency = finish.latency_ms.map(Millis::micros);
+    let latency = latency.unwrap_or_else(|| at.micros_since(granted.at));
+    if !cancelled {
+        for (limit, _) in &granted.charges {
+            let failed = finish.ending == Ending::Failed;
+            limit::dynamic::observe(state, *limit, latency, failed, at);
+        }
+    }
+    let cost = finish.cost.unwrap_or(if cancelled {
+        Cost::ZERO
+    } else {
+        permit.request.cost
+    });
+    let usage = &mut state.agents.agents[permit.agent].usage;
+    usage.money_micros = usage.money_micros.saturating_add(cost.money_micros);
+    usage.tokens = usage.tokens.saturating_add(cost.tokens);
+    match finish.ending {
+        Ending::Completed => {
+            usage.completed += 1;
+            usage.latency_us_total = usage.latency_us_total.saturating_add(latency);
+            state.totals.completed += 1;
+        }
+        Ending::Failed => {
+            usage.failed += 1;
+            state.totals.failed += 1;
+        }
+        Ending::Cancelled => state.totals.cancelled += 1,
+    }
+}
+
+/// A request that was denied at once, or after waiting.
+pub fn denied(state: &mut State, event: &Denied, at: Time) {
+    let denial = &event.denial;
+    if let Some(key) = state.permits.key(denial.permit) {
+        queue::leave(state, key);
+        if let Some(permit) = state.permits.remove(key) {
+            state.agents.agents[permit.agent].permits.swap_remove(&key);
+        }
+    } else if let Some(blocker) = &denial.blocker {
+        queue::stopped(state, blocker, &event.request);
+    }
+    if let Some(agent) = state.agents.key(&event.request.agent) {
+        state.agents.agents[agent].usage.denied += 1;
+        let outcome = || Outcome::Denied(denial.clone());
+        state.memory.remember(at, agent, &event.request, outcome);
+    }
+    if denial.code == Code::Cancelled {
+        state.totals.cancelled += 1;
+    } else {
+        *state.totals.denied.entry(denial.code).or_default() += 1;
+    }
+}
+
+/// A lease ran out. What was reserved is given back: nothing was reported as spent.
+pub fn expired(state: &mut State, id: PermitId) {
+    if let Some(agent) = taken_back(state, id) {
+        state.agents.agents[agent].usage.expired += 1;
+        state.totals.expired += 1;
+    }
+}
+
+/// Taken back because of a halt or because the holder is gone. A waiting one is denied by the same event.
+pub fn revoked(state: &mut State, id: PermitId) {
+    if taken_back(state, id).is_some() {
+        state.totals.revoked += 1;
+    }
+}
+
+fn taken_back(state: &mut State, id: PermitId) -> Option<u32> {
+    let key = state.permits.key(id)?;
+    queue::leave(state, key);
+    extend::leave(state, key);
+    let permit = state.permits.remove(key)?;
+    let class = permit.class();
+    state.agents.agents[permit.agent].permits.swap_remove(&key);
+    match permit.phase {
+        Phase::Granted(granted) => {
+            state.timers.forget_one();
+            grant::give_back(state, &granted, key, permit.agent, class, false);
+        }
+        Phase::Waiting(_) => {
+            let stop = Stop::deny(
+                Gate::AgentState,
+                Code::HolderGone,
+                "its holder is gone, or a halt was ordered, while it waited",
+            );
+            let denial = request::denial(id, *stop, Vec::new());
+            let at = state.now;
+            let outcome = || Outcome::Denied(denial);
+            state
+                .memory
+                .remember(at, permit.agent, &permit.request, outcome);
+        }
+    }
+    Some(permit.agent)
+}
+
+/// What a timer that has come due means, if it still fits the state.
+pub fn due(state: &State, armed: Time, timer: Timer) -> Option<Event> {
+    if !is_live(state, armed, timer) {
+        return None;
+    }
+    match timer {
+        Timer::Lease(permit) => Some(Event::PermitExpired(Expired {
+            permit,
+            request: state.permits.find(permit)?.request.clone(),
+        })),
+        Timer::Wait(id) => {
+            let permit = state.permits.find(id)?;
+            let Phase::Waiting(waiting) = &permit.phase else {
+                return None;
+            };
+            let mut stop = Stop::deny(
+                Gate::Locks,
+                Code::WaitTimeout,
+                "its turn had not come when the wait ended",
+            );
+            stop.blocker = Some(waiting.blocker.clone());
+            stop.gate = match waiting.on {
+                super::WaitsOn::Halt => Gate::Halt,
+                super::WaitsOn::Agent => Gate::AgentState,
+                super::WaitsOn::Limit(_) => Gate::Limits,
+                super::WaitsOn::Locks => Gate::Locks,
+            };
+            Some(Event::PermitDenied(Denied {
+                request: permit.request.clone(),
+                denial: request::denial(id, *stop, Vec::new()),
+            }))
+        }
+        Timer::Extension(id) => {
+            let extension = state.permits.find(id)?.extension()?;
+            let mut stop = Stop::deny(
+                Gate::Locks,
+                Code::WaitTimeout,
+                "its turn had not come when the wait ended",
+            );
+            stop.blocker = Some(extension.blocker.clone());
+            Some(Event::PermitExtensionDenied(ExtensionDenied {
+                denial: request::denial(id, *stop, Vec::new()),
+            }))
+        }
+        Timer::Rate(_) => None, // Handled where it wakes the limit's queue.
+    }
+}
+
+/// Whether a timer still fits the state.
+pub fn is_live(state: &State, armed: Time, timer: Timer) -> bool {
+    match timer {
+        Timer::Lease(id) => state
+            .permits
+            .find(id)
+            .and_then(super::Permit::granted)
+            .is_some_and(|granted| granted.expires_at == armed),
+        Timer::Wait(id) => state
+            .permits
+            .find(id)
+            .is_some_and(|permit| match &permit.phase {
+                Phase::Waiting(waiting) => waiting.until == armed,
+                Phase::Granted(_) => false,
+            }),
+        Timer::Extension(id) => state
+            .permits
+            .find(id)
+            .and_then(super::Permit::extension)
+            .is_some_and(|extension| extension.until == armed),
+        Timer::Rate(limit) => state.limits.get(limit).is_some_and(|e| !e.queue.is_empty()),
+    }
+}

@@ -1,0 +1,311 @@
+//! Taking more while holding: new resources, or one held shared now wanted exclusively.
+//!
+//! This is the only way to hold and wait, so the only way to a deadlock, which is looked for here.
+use super::gates::{Ask, Stop, pass_extension};
+use super::{Extension, PermitKey, Phase, Rank, end, grant, request};
+use crate::decide::{Decided, rejected};
+use crate::lock::check::{Asker, Obstacle, obstacles};
+use crate::lock::deadlock;
+use crate::state::{State, Wake};
+use crate::timers::Timer;
+use fleet_types::event::{Extended, ExtensionDenied, ExtensionQueued};
+use fleet_types::explain::Gate;
+use fleet_types::limit::Class;
+use fleet_types::lock::{Claim, Mode};
+use fleet_types::permit::{Blocker, Extend};
+use fleet_types::{Actor, Code, Event, Seq, Time, Token};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Decided {
+    let key = match end::owned(state, by, extend.permit, &extend.agent) {
+        Ok(key) => key,
+        Err(rejection) => return Decided::Rejected(rejection),
+    };
+    let permit = &state.permits[key];
+    let Phase::Granted(granted) = &permit.phase else {
+        return rejected(
+            Code::PermitNotGranted,
+            format!("permit {} still waits", permit.id),
+        );
+    };
+    if granted.extension.is_some() {
+        return rejected(
+            Code::PermitExtending,
+            format!("permit {} waits for more already", permit.id),
+        );
+    }
+    if extend.wait_ms > state.settings.wait_ms_max {
+        let most = state.settings.wait_ms_max.0;
+        return rejected(
+            Code::Invalid,
+            format!("wait_ms is more than this fleet's {most}"),
+        );
+    }
+    let wanted: Vec<Claim> = extend
+        .resources
+        .iter()
+        .filter(|claim| {
+            !granted
+                .held
+                .iter()
+                .any(|held| covers(held.mode, claim.mode) && held.path == claim.path)
+        })
+        .cloned()
+        .collect();
+    if wanted.is_empty() {
+        return Decided::unchanged();
+    }
+    if granted.held.len() + wanted.len() > fleet_types::permit::CLAIMS_MAX {
+        let most = fleet_types::permit::CLAIMS_MAX;
+        return rejected(
+            Code::Invalid,
+            format!("a permit holds at most {most} resources"),
+        );
+    }
+    let ask = ask(state, by, key, permit.rank, now);
+    let stop = match pass_extension(&ask, &wanted) {
+        Ok(()) => {
+            return Decided::event(Event::PermitExtended(Extended {
+                permit: permit.id,
+                resources: wanted,
+            }));
+        }
+        Err(stop) => stop,
+    };
+    let denied = |stop: Stop| {
+        Event::PermitExtensionDenied(ExtensionDenied {
+            denial: request::denial(permit.id, stop, Vec::new()),
+        })
+    };
+    if !stop.can_wait || extend.wait_ms.0 == 0 {
+        return Decided::event(denied(*stop));
+    }
+    let mut victims = BTreeSet::new();
+    let mut following = Vec::new();
+    while let Some(cycle) = deadlock::cycle(state, key, ask.asker, &wanted, &victims) {
+        let victim = deadlock::victim(state, &cycle);
+        let stop = deadlocked(state, &cycle, victim);
+        if victim == key {
+            return Decided::event(denied(stop));
+        }
+        victims.insert(victim);
+        following.push(Event::PermitExtensionDenied(ExtensionDenied {
+            denial: request::denial(state.permits[victim].id, stop, Vec::new()),
+        }));
+    }
+    let Some(waits_for) = stop.blocker else {
+        unreachable!("what one can wait for has a name")
+    };
+    let mut events = vec![Event::PermitExtensionQueued(ExtensionQueued {
+        extend: Arc::new(Extend {
+            resources: wanted,
+            ..(**extend).clone()
+        }),
+        waits_for,
+        until: now.after(extend.wait_ms),
+    })];
+    events.append(&mut following);
+    Decided::Events(events)
+}
+
+/// Whether holding in one mode makes a claim in the other needless.
+fn covers(held: Mode, wanted: Mode) -> bool {
+    held == wanted || held == Mode::Exclusive
+}
+
+fn deadlocked(state: &State, cycle: &[PermitKey], victim: PermitKey) -> Stop {
+    // Told from the victim's own place in the cycle.
+    let at = cycle.iter().position(|key| *key == victim).unwrap_or(0);
+    let order = cycle[at..].iter().chain(&cycle[..at]);
+    let members: Vec<_> = order.map(|key| &state.permits[*key]).collect();
+    let names: Vec<String> = members
+        .iter()
+        .map(|p| format!("{} ({})", p.id, p.request.agent))
+        .collect();
+    let mut stop = *Stop::deny(
+        Gate::Locks,
+        Code::Deadlock,
+        format!(
+            "permits wait for each other: {} → {}; release what this one holds, then ask again",
+            names.join(" → "),
+            names[0]
+        ),
+    );
+    stop.blocker = Some(Blocker::Cycle {
+        permits: members.iter().map(|p| p.id).collect(),
+        agents: members.iter().map(|p| p.request.agent.clone()).collect(),
+    });
+    stop
+}
+
+fn ask<'s>(state: &'s State, by: &'s Actor, key: PermitKey, rank: Rank, now: Time) -> Ask<'s> {
+    let permit = &state.permits[key];
+    Ask {
+        state,
+        by,
+        agent_key: permit.agent,
+        agent: &state.agents.agents[permit.agent],
+        request: &permit.request,
+        class: Class::of(permit.priority),
+        asker: Asker {
+            permit: Some(key),
+            place: super::Place {
+                first_ask: false,
+                rank,
+                id: permit.id,
+                permit: key,
+            },
+        },
+        waits_for_limit: None,
+        waits_for_agent: false,
+        explain: false,
+        now,
+    }
+}
+
+/// Tries a waiting extension again.
+pub fn again(state: &State, key: PermitKey, now: Time) -> Option<Vec<Event>> {
+    let permit = state.permits.get(key)?;
+    let extension = permit.extension()?;
+    let by = Actor::System;
+    let ask = ask(state, &by, key, extension.rank, now);
+    match pass_extension(&ask, &extension.extend.resources) {
+        Ok(()) => Some(vec![Event::PermitExtended(Extended {
+            permit: permit.id,
+            resources: extension.extend.resources.clone(),
+        })]),
+        Err(stop) if stop.can_wait => None,
+        Err(stop) => Some(vec![Event::PermitExtensionDenied(ExtensionDenied {
+            denial: request::denial(permit.id, *stop, Vec::new()),
+        })]),
+    }
+}
+
+pub fn extended(state: &mut State, event: &Extended, seq: Seq) {
+    let Some(key) = state.permits.key(event.permit) else {
+        return;
+    };
+    leave(state, key);
+    // An upgrade: the weaker hold on the same resource goes.
+    if let Phase::Granted(granted) = &mut state.permits[key].phase {
+        let mut weaker = Vec::new();
+        granted.held.retain(|held| {
+            let upgraded = event.resources.iter().any(|claim| claim.path == held.path);
+            if upgraded {
+                weaker.push(held.node);
+            }
+            !upgraded
+        });
+        for node in weaker {
+            state.locks.let_go(node, key);
+        }
+    }
+    let more = grant::take(state, key, &event.resources, Token(seq.0));
+    if let Phase::Granted(granted) = &mut state.permits[key].phase {
+        granted.held.extend(more);
+    }
+}
+
+pub fn queued(state: &mut State, event: &ExtensionQueued, at: Time) {
+    let Some(key) = state.permits.key(event.extend.permit) else {
+        return;
+    };
+    let permit = &mut state.permits[key];
+    let rank = permit.rank;
+    if let Phase::Granted(granted) = &mut permit.phase {
+        granted.extension = Some(Box::new(Extension {
+            extend: event.extend.clone(),
+            since: at,
+            until: event.until,
+            rank,
+            blocker: event.waits_for.clone(),
+        }));
+        state.totals.queued += 1;
+        enter(state, key);
+    }
+}
+
+pub fn denied(state: &mut State, event: &ExtensionDenied) {
+    let denial = &event.denial;
+    *state.totals.denied.entry(denial.code).or_default() += 1;
+    if let Some(key) = state.permits.key(denial.permit) {
+        leave(state, key);
+    }
+}
+
+/// Puts a waiting extension into the queues of its resources.
+pub fn enter(state: &mut State, key: PermitKey) {
+    let permit = &state.permits[key];
+    let Some(extension) = permit.extension() else {
+        return;
+    };
+    let (place, id, extend) = (permit.place(key), permit.id, extension.extend.clone());
+    state.timers.arm(extension.until, Timer::Extension(id));
+    for claim in &extend.resources {
+        state.locks.wait(claim.path.as_str(), place, claim.mode);
+    }
+    inherit(state, place.rank, key, &extend.resources);
+}
+
+/// Takes a waiting extension out of the queues.
+pub fn leave(state: &mut State, key: PermitKey) {
+    let Some(permit) = state.permits.get(key) else {
+        return;
+    };
+    let place = permit.place(key);
+    let Phase::Granted(granted) = &mut state.permits[key].phase else {
+        return;
+    };
+    let Some(extension) = granted.extension.take() else {
+        return;
+    };
+    state.timers.forget_one();
+    for claim in &extension.extend.resources {
+        if let Some(node) = state.locks.leave(claim.path.as_str(), place) {
+            state.wakes.insert(Wake::Lock(node));
+        }
+    }
+}
+
+/// Priority inheritance: whoever holds what a more urgent permit waits for, and itself waits for more, takes over
+/// that permit's rank, and so on along the chain, so that urgency is not stopped by a patient holder.
+pub fn inherit(state: &mut State, rank: Rank, waiter: PermitKey, claims: &[Claim]) {
+    let mut open: Vec<(PermitKey, Arc<[Claim]>)> = vec![(waiter, claims.into())];
+    while let Some((waiter, claims)) = open.pop() {
+        let mut holders = BTreeSet::new();
+        let asker = Asker {
+            permit: Some(waiter),
+            place: state.permits[waiter].place(waiter),
+        };
+        for claim in claims.iter() {
+            obstacles(state, asker, claim, |obstacle| {
+                if let Obstacle::Held { by, .. } = obstacle {
+                    holders.insert(by);
+                }
+                true
+            });
+        }
+        for holder in holders {
+            let Some(extension) = state.permits[holder].extension() else {
+                continue;
+            };
+            if extension.rank <= rank {
+                continue;
+            }
+            let extend = extension.extend.clone();
+            let former = state.permits[holder].place(holder);
+            if let Phase::Granted(granted) = &mut state.permits[holder].phase
+                && let Some(extension) = &mut granted.extension
+            {
+                extension.rank = rank;
+            }
+            let place = state.permits[holder].place(holder);
+            for claim in &extend.resources {
+                state.locks.leave(claim.path.as_str(), former);
+                state.locks.wait(claim.path.as_str(), place, claim.mode);
+            }
+            open.push((holder, extend.resources.as_slice().into()));
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! The gates of a permit, in the order of passage; the first that cannot pass decides (I7: nothing is consumed
+//! here, only found to be free; the grant consumes it all at once).
+//!
+//! To add a gate: a file here, its place in [`pass`], its name in `fleet_types::explain::Gate`. Policy and rules
+//! belong between capability and limits, approval between budgets and locks.
+mod agent_state;
+mod budgets;
+mod capability;
+mod halt;
+mod identity;
+mod limits;
+mod locks;
+
+use crate::agent::{Agent, AgentKey};
+use crate::lock::check::Asker;
+use crate::state::State;
+use fleet_types::explain::{Gate, GateReport, Verdict};
+use fleet_types::limit::Class;
+use fleet_types::permit::{Blocker, BudgetCharge, LimitCharge, Request};
+use fleet_types::{Actor, Code, Millis, Text, Time};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+
+/// A request before the gates.
+pub struct Ask<'s> {
+    pub state: &'s State,
+    pub by: &'s Actor,
+    pub agent_key: AgentKey,
+    pub agent: &'s Agent,
+    pub request: &'s Request,
+    pub class: Class,
+    pub asker: Asker,
+    /// The limit in whose queue it stands already.
+    pub waits_for_limit: Option<u32>,
+    /// Whether it stands in the queue of its agent's own concurrency.
+    pub waits_for_agent: bool,
+    /// Whether every gate should be asked about everything.
+    pub explain: bool,
+    pub now: Time,
+}
+
+/// What a grant will consume.
+#[derive(Default)]
+pub struct Passed {
+    pub limits: Vec<LimitCharge>,
+    pub budgets: Vec<BudgetCharge>,
+}
+
+/// Why a gate does not let a request pass.
+#[derive(Debug)]
+pub struct Stop {
+    pub gate: Gate,
+    pub code: Code,
+    pub reason: String,
+    pub blocker: Option<Blocker>,
+    pub retry_after: Option<Millis>,
+    /// Whether waiting helps.
+    pub can_wait: bool,
+}
+
+impl Stop {
+    /// A stop that waiting does not cure.
+    pub fn deny(gate: Gate, code: Code, reason: impl Into<String>) -> Box<Stop> {
+        Box::new(Stop {
+            gate,
+            code,
+            reason: reason.into(),
+            blocker: None,
+            retry_after: None,
+            can_wait: false,
+        })
+    }
+
+    /// A stop that passes when something changes.
+    pub fn wait(gate: Gate, code: Code, reason: impl Into<String>, blocker: Blocker) -> Box<Stop> {
+        Box::new(Stop {
+            blocker: Some(blocker),
+            can_wait: true,
+            ..*Stop::deny(gate, code, reason)
+        })
+    }
+}
+
+/// What the gates saw, if somebody wants to know.
+#[derive(Default)]
+pub struct Report {
+    pub gates: Vec<GateReport>,
+    wanted: bool,
+}
+
+impl Report {
+    pub fn new(wanted: bool) -> Self {
+        Report {
+            gates: Vec::new(),
+            wanted,
+        }
+    }
+
+    /// A number a gate saw.
+    pub fn saw(&mut self, name: impl FnOnce() -> String, value: u64) {
+        if self.wanted
+            && let Some(gate) = self.gates.last_mut()
+        {
+            gate.saw.insert(SmolStr::new(name()), value);
+        }
+    }
+
+    fn begin(&mut self, gate: Gate) {
+        if self.wanted {
+            self.gates.push(GateReport {
+                gate,
+                verdict: Verdict::Pass,
+                code: None,
+                note: Text::default(),
+                saw: BTreeMap::new(),
+            });
+        }
+    }
+
+    fn stopped(&mut self, stop: &Stop) {
+        if let Some(gate) = self.gates.last_mut() {
+            gate.verdict = if stop.can_wait {
+                Verdict::Wait
+            } else {
+                Verdict::Deny
+            };
+            gate.code = Some(stop.code);
+            gate.note = Text::clip(&stop.reason);
+            for gate in Gate::ALL.into_iter().filter(|g| *g > stop.gate) {
+                self.gates.push(GateReport {
+                    gate,
+                    verdict: Verdict::NotReached,
+                    code: None,
+                    note: Text::default(),
+                    saw: BTreeMap::new(),
+                });
+            }
+        }
+    }
+}
+
+/// Passes a request through every gate.
+pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<Passed, Box<Stop>> {
+    let passed = pass_in_order(ask, report);
+    if let Err(stop) = &passed {
+        report.stopped(stop);
+    }
+    passed
+}
+
+fn pass_in_order(ask: &Ask<'_>, report: &mut Report) -> Result<Passed, Box<Stop>> {
+    report.begin(Gate::Identity);
+    identity::pass(ask)?;
+    report.begin(Gate::Halt);
+    halt::pass(ask, report)?;
+    report.begin(Gate::AgentState);
+    agent_state::pass(ask, report)?;
+    report.begin(Gate::Capability);
+    capability::pass(ask)?;
+    report.begin(Gate::Limits);
+    let limits = limits::pass(ask, report)?;
+    report.begin(Gate::Budget);
+    let budgets = budgets::pass(ask, report)?;
+    report.begin(Gate::Locks);
+    locks::pass(ask, report)?;
+    Ok(Passed { limits, budgets })
+}
+
+/// A permit that holds and asks for more passes these again: session, halt and what the agent may do are checked
+/// when the lock is granted, not only when the wait began.
+pub fn pass_extension(ask: &Ask<'_>, claims: &[fleet_types::lock::Claim]) -> Result<(), Box<Stop>> {
+    halt::pass(ask, &mut Report::default())?;
+    agent_state::alive(ask)?;
+    capability::resources(ask, claims)?;
+    locks::free(ask, claims)
+}

@@ -1,0 +1,180 @@
+//! What a grant consumes, all at once (I7).
+use super::gates::{Passed, Report};
+use super::{HeldLock, Permit, PermitKey, Phase, Rank, request};
+use crate::agent::AgentKey;
+use crate::budget::decide::soft_reached;
+use crate::lock::Holder;
+use crate::memory::Outcome;
+use crate::state::{State, Wake};
+use crate::timers::Timer;
+use crate::{budget, limit};
+use fleet_types::event::Granted;
+use fleet_types::limit::Class;
+use fleet_types::lock::Claim;
+use fleet_types::permit::Request;
+use fleet_types::{Event, Millis, PermitId, Seq, Time, Token};
+use smallvec::SmallVec;
+use std::sync::Arc;
+
+/// The events of a grant: the grant itself, and thresholds it reaches.
+pub fn events(
+    state: &State,
+    permit: PermitId,
+    request: &Arc<Request>,
+    passed: Passed,
+    report: Report,
+    now: Time,
+) -> Vec<Event> {
+    let ttl = request.ttl_ms.unwrap_or(state.settings.ttl_ms_default);
+    let mut soft = Vec::new();
+    soft_reached(state, &passed.budgets, now, &mut soft);
+    let granted = Event::PermitGranted(Granted {
+        permit,
+        request: request.clone(),
+        expires_at: now.after(ttl),
+        limits: passed.limits,
+        budgets: passed.budgets,
+        explain: report.gates,
+    });
+    let mut events = vec![granted];
+    events.append(&mut soft);
+    events
+}
+
+pub fn granted(state: &mut State, event: &Granted, seq: Seq, at: Time) {
+    let request = &event.request;
+    let Some(agent) = state.agents.key(&request.agent) else {
+        return;
+    };
+    let phase = Phase::Granted(super::Granted {
+        at,
+        ttl: Millis((event.expires_at.0 - at.0) / 1_000),
+        expires_at: event.expires_at,
+        held: SmallVec::new(),
+        charges: SmallVec::new(),
+        reservations: SmallVec::new(),
+        extension: None,
+    });
+    let key = match state.permits.key(event.permit) {
+        Some(key) => {
+            super::queue::leave(state, key);
+            book(state, event, agent);
+            state.permits[key].phase = phase;
+            key
+        }
+        None => {
+            let priority = request::priority(state, agent, request);
+            let rank = Rank::of(at, priority, state.settings.age_step_ms);
+            let key = state.permits.insert(Permit {
+                id: event.permit,
+                agent,
+                request: request.clone(),
+                priority,
+                asked_at: at,
+                rank,
+                phase,
+            });
+            state.agents.agents[agent].permits.insert(key);
+            key
+        }
+    };
+    let class = state.permits[key].class();
+    let charges = limit::apply::charge(state, &event.limits, class, at);
+    let reservations = budget::apply::reserve(state, &event.budgets, at);
+    let held = take(state, key, &request.resources, Token(seq.0));
+    if let Phase::Granted(granted) = &mut state.permits[key].phase {
+        granted.held = held;
+        granted.charges = charges;
+        granted.reservations = reservations;
+    }
+    state
+        .timers
+        .arm(event.expires_at, Timer::Lease(event.permit));
+    let usage = &mut state.agents.agents[agent];
+    usage.in_flight += 1;
+    usage.usage.granted += 1;
+    usage.usage.last_active_at = at;
+    state.totals.granted += 1;
+    state
+        .memory
+        .remember(at, agent, request, || Outcome::Granted {
+            permit: event.permit,
+            token: seq,
+            expires_at: event.expires_at,
+        });
+}
+
+/// Books a permit that waited in the fair queues of the limits it is charged to.
+fn book(state: &mut State, event: &Granted, agent: AgentKey) {
+    let weight = state.agents.agents[agent].speaks.weight;
+    for charge in &event.limits {
+        if let Some(limit) = state.limits.key(&charge.limit)
+            && let Some(entry) = state.limits.get_mut(limit)
+        {
+            entry.fair.book(agent, weight);
+        }
+    }
+}
+
+/// Takes the locks that were found free.
+pub fn take(
+    state: &mut State,
+    key: PermitKey,
+    claims: &[Claim],
+    token: Token,
+) -> SmallVec<[HeldLock; 1]> {
+    let mut held = SmallVec::new();
+    for claim in claims {
+        let holder = Holder {
+            permit: key,
+            mode: claim.mode,
+            token,
+        };
+        held.push(HeldLock {
+            path: claim.path.clone(),
+            mode: claim.mode,
+            token,
+            node: state.locks.take(claim.path.as_str(), holder),
+        });
+    }
+    held
+}
+
+/// Puts back what a permit holds, after a snapshot was read.
+pub fn hold_again(state: &mut State, key: PermitKey) {
+    let Phase::Granted(granted) = &mut state.permits[key].phase else {
+        return;
+    };
+    for lock in &mut granted.held {
+        let holder = Holder {
+            permit: key,
+            mode: lock.mode,
+            token: lock.token,
+        };
+        lock.node = state.locks.take(lock.path.as_str(), holder);
+    }
+    let expires_at = granted.expires_at;
+    let id = state.permits[key].id;
+    state.timers.arm(expires_at, Timer::Lease(id));
+}
+
+/// Gives back everything a permit holds: locks, limits, reservations.
+pub fn give_back(
+    state: &mut State,
+    granted: &super::Granted,
+    key: PermitKey,
+    agent: AgentKey,
+    class: Class,
+    refund: bool,
+) {
+    for lock in &granted.held {
+        if state.locks.let_go(lock.node, key) {
+            state.wakes.insert(Wake::Lock(lock.node));
+        }
+    }
+    limit::apply::release(state, &granted.charges, class, refund);
+    budget::apply::release(state, &granted.reservations);
+    let agent_entry = &mut state.agents.agents[agent];
+    agent_entry.in_flight -= 1;
+    state.wake_agent(agent);
+}

@@ -1,0 +1,274 @@
+//! Permits: asked for, waiting, held, ended.
+//!
+//! One file per thing that can happen to a permit; the gates it must pass are in `gates/`, in order.
+pub mod end;
+pub mod extend;
+pub mod gates;
+pub mod grant;
+pub mod queue;
+pub mod renew;
+pub mod request;
+
+use crate::agent::AgentKey;
+use crate::budget::apply::Reservations;
+use crate::decide::Decided;
+use crate::limit::apply::Charges;
+use crate::lock::NodeKey;
+use crate::lock::check::Asker;
+use crate::map::{Map, Slab};
+use crate::state::State;
+use fleet_types::agent::Priority;
+use fleet_types::limit::Class;
+use fleet_types::lock::{Claim, Mode};
+use fleet_types::permit::{Blocker, Command, Extend, Request};
+use fleet_types::{Actor, Millis, PermitId, ResourcePath, Time, Token};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use std::ops::{Index, IndexMut};
+use std::sync::Arc;
+
+/// The small number of a live permit; used again when it has ended.
+pub type PermitKey = u32;
+
+/// A turn: earlier goes first. A step of priority is worth `age_step_ms` of waiting, and as everybody ages alike
+/// the order of two waiters never changes, so no low priority starves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Rank(pub i64);
+
+impl Rank {
+    pub fn of(asked_at: Time, priority: Priority, age_step: Millis) -> Rank {
+        let head_start = i64::from(priority.get()) * age_step.micros() as i64;
+        Rank(asked_at.0 as i64 - head_start)
+    }
+}
+
+/// A place in a queue. Permits that hold already and ask for more come before all that ask first: only they
+/// can let others go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    pub first_ask: bool,
+    pub rank: Rank,
+    pub id: PermitId,
+    pub permit: PermitKey,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Permits {
+    pub by_id: Map<PermitId, PermitKey>,
+    slab: Slab<Permit>,
+    /// How many wait (for a first answer).
+    pub waiting: u64,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Permit {
+    pub id: PermitId,
+    pub agent: AgentKey,
+    pub request: Arc<Request>,
+    pub priority: Priority,
+    pub asked_at: Time,
+    pub rank: Rank,
+    pub phase: Phase,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Phase {
+    Waiting(Waiting),
+    Granted(Granted),
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Waiting {
+    pub on: WaitsOn,
+    pub blocker: Blocker,
+    pub until: Time,
+}
+
+/// Which queue a waiter stands in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WaitsOn {
+    /// A pause.
+    Halt,
+    /// Its agent's own concurrency.
+    Agent,
+    /// A limit.
+    Limit(u32),
+    /// Its resources.
+    Locks,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Granted {
+    pub at: Time,
+    pub ttl: Millis,
+    pub expires_at: Time,
+    pub held: SmallVec<[HeldLock; 1]>,
+    pub charges: Charges,
+    pub reservations: Reservations,
+    pub extension: Option<Box<Extension>>,
+}
+
+/// A lock a permit holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HeldLock {
+    pub path: ResourcePath,
+    pub mode: Mode,
+    pub token: Token,
+    #[serde(skip)]
+    pub node: NodeKey,
+}
+
+/// A wait for more.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Extension {
+    pub extend: Arc<Extend>,
+    pub since: Time,
+    pub until: Time,
+    /// Its own rank, or that of a more urgent permit that waits for this one (priority inheritance).
+    pub rank: Rank,
+    pub blocker: Blocker,
+}
+
+impl Permits {
+    pub fn key(&self, id: PermitId) -> Option<PermitKey> {
+        self.by_id.get(&id).copied()
+    }
+
+    pub fn get(&self, key: PermitKey) -> Option<&Permit> {
+        self.slab.get(key)
+    }
+
+    pub fn find(&self, id: PermitId) -> Option<&Permit> {
+        self.key(id).map(|key| &self.slab[key])
+    }
+
+    pub fn insert(&mut self, permit: Permit) -> PermitKey {
+        let id = permit.id;
+        let key = self.slab.insert(permit);
+        self.by_id.insert(id, key);
+        key
+    }
+
+    pub fn remove(&mut self, key: PermitKey) -> Option<Permit> {
+        let permit = self.slab.remove(key)?;
+        self.by_id.swap_remove(&permit.id);
+        Some(permit)
+    }
+
+    pub fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (PermitKey, &Permit)> {
+        self.slab.iter()
+    }
+
+    /// What a permit that holds and waits for more claims, and its turn.
+    pub fn waits_for_locks(&self, key: PermitKey) -> Option<(Asker, &[Claim])> {
+        let permit = self.get(key)?;
+        let extension = permit.extension()?;
+        let asker = Asker {
+            permit: Some(key),
+            place: permit.place(key),
+        };
+        Some((asker, &extension.extend.resources))
+    }
+}
+
+impl Index<PermitKey> for Permits {
+    type Output = Permit;
+    fn index(&self, key: PermitKey) -> &Permit {
+        &self.slab[key]
+    }
+}
+
+impl IndexMut<PermitKey> for Permits {
+    fn index_mut(&mut self, key: PermitKey) -> &mut Permit {
+        &mut self.slab[key]
+    }
+}
+
+impl Permit {
+    pub fn class(&self) -> Class {
+        Class::of(self.priority)
+    }
+
+    pub fn granted(&self) -> Option<&Granted> {
+        match &self.phase {
+            Phase::Granted(granted) => Some(granted),
+            Phase::Waiting(_) => None,
+        }
+    }
+
+    pub fn extension(&self) -> Option<&Extension> {
+        self.granted()?.extension.as_deref()
+    }
+
+    /// When it is taken back; for a waiting one, when it is denied.
+    pub fn expires_at(&self) -> Time {
+        match &self.phase {
+            Phase::Granted(granted) => granted.expires_at,
+            Phase::Waiting(waiting) => waiting.until,
+        }
+    }
+
+    /// Its place in whatever queue it stands in.
+    pub fn place(&self, key: PermitKey) -> Place {
+        let extension = self.extension();
+        Place {
+            first_ask: extension.is_none(),
+            rank: extension.map_or(self.rank, |extension| extension.rank),
+            id: self.id,
+            permit: key,
+        }
+    }
+}
+
+pub fn decide(state: &State, by: &Actor, command: &Command, now: Time) -> Decided {
+    match command {
+        Command::Request(asked) => request::decide(state, by, asked, now),
+        Command::Finish(finish) => end::decide(state, by, finish, now),
+        Command::Renew {
+            permit,
+            agent,
+            ttl_ms,
+        } => renew::decide(state, by, *permit, agent, *ttl_ms, now),
+        Command::Extend(extend) => extend::decide(state, by, extend, now),
+    }
+}
+
+/// Builds again everything that is derived from permits and definitions, after a snapshot was read.
+pub fn rebuild(state: &mut State) {
+    for key in 0..state.limits.entries.len() as u32 {
+        if state
+            .limits
+            .get(key)
+            .is_some_and(|e| state.limits.key(&e.limit.id) == Some(key))
+        {
+            crate::limit::apply::compile(state, key);
+        }
+    }
+    for key in 0..state.budgets.entries.len() as u32 {
+        crate::budget::apply::compile(state, key);
+    }
+    let keys: Vec<PermitKey> = state.permits.iter().map(|(key, _)| key).collect();
+    for key in keys {
+        let permit = &state.permits[key];
+        let agent = permit.agent;
+        state.agents.agents[agent].permits.insert(key);
+        match &permit.phase {
+            Phase::Waiting(_) => queue::enter(state, key),
+            Phase::Granted(granted) => {
+                let (charges, class) = (granted.charges.clone(), permit.class());
+                state.agents.agents[agent].in_flight += 1;
+                crate::limit::apply::recount(state, &charges, class);
+                grant::hold_again(state, key);
+                if state.permits[key].extension().is_some() {
+                    extend::enter(state, key);
+                }
+            }
+        }
+    }
+    // Whoever waits gets another try: what they wait for may have been released by the last record.
+    state.wakes.clear();
+}

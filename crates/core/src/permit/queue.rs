@@ -1,0 +1,317 @@
+//! Waiting: which queue a permit stands in, where, and who is next when something changes.
+//!
+//! A waiting permit holds and consumes nothing (I7); when its turn comes it passes all gates again, from the first.
+use super::gates::{Ask, Report, Stop, pass};
+use super::{Permit, PermitKey, Phase, Place, Rank, Waiting, WaitsOn, extend, grant, request};
+use crate::limit::check::count_keys;
+use crate::lock::check::Asker;
+use crate::memory::Outcome;
+use crate::state::{State, Wake};
+use crate::timers::Timer;
+use fleet_types::event::{Denied, Queued, Requeued};
+use fleet_types::lock::Mode;
+use fleet_types::permit::{Blocker, Queued as QueuedAnswer, Request};
+use fleet_types::{Actor, Event, PermitId, Time};
+
+pub fn queued(state: &mut State, event: &Queued, at: Time) {
+    let Some(agent) = state.agents.key(&event.request.agent) else {
+        return;
+    };
+    let priority = request::priority(state, agent, &event.request);
+    let key = state.permits.insert(Permit {
+        id: event.permit,
+        agent,
+        request: event.request.clone(),
+        priority,
+        asked_at: at,
+        rank: Rank::of(at, priority, state.settings.age_step_ms),
+        phase: Phase::Waiting(Waiting {
+            on: waits_on(state, &event.waits_for),
+            blocker: event.waits_for.clone(),
+            until: event.until,
+        }),
+    });
+    state.agents.agents[agent].permits.insert(key);
+    state.totals.queued += 1;
+    stopped(state, &event.waits_for, &event.request);
+    enter(state, key);
+    state
+        .memory
+        .remember(at, agent, &event.request, || Outcome::Waiting(event.permit));
+}
+
+pub fn requeued(state: &mut State, event: &Requeued) {
+    let Some(key) = state.permits.key(event.permit) else {
+        return;
+    };
+    leave(state, key);
+    let on = waits_on(state, &event.waits_for);
+    if let Phase::Waiting(waiting) = &mut state.permits[key].phase {
+        waiting.on = on;
+        waiting.blocker = event.waits_for.clone();
+    }
+    enter(state, key);
+}
+
+/// Counts a request that a limit stopped.
+pub fn stopped(state: &mut State, blocker: &Blocker, request: &Request) {
+    if let Blocker::Limit { limit, .. } = blocker
+        && let Some(key) = state.limits.key(limit)
+        && let Some(entry) = state.limits.get_mut(key)
+    {
+        let limit = entry.limit.clone();
+        count_keys(&limit, request, |count_key| {
+            entry.counts.entry(count_key).or_default().stopped += 1;
+        });
+    }
+}
+
+fn waits_on(state: &State, blocker: &Blocker) -> WaitsOn {
+    match blocker {
+        Blocker::Halt { .. } => WaitsOn::Halt,
+        Blocker::AgentConcurrency { .. } => WaitsOn::Agent,
+        Blocker::Limit { limit, .. } => match state.limits.key(limit) {
+            Some(key) => WaitsOn::Limit(key),
+            None => WaitsOn::Locks,
+        },
+        Blocker::Lock { .. } | Blocker::Turn { .. } => WaitsOn::Locks,
+        Blocker::Budget { .. } | Blocker::Cycle { .. } => WaitsOn::Locks, // Never waited for.
+    }
+}
+
+/// Puts a waiting permit into the queue it belongs to.
+pub fn enter(state: &mut State, key: PermitKey) {
+    let permit = &state.permits[key];
+    let Phase::Waiting(waiting) = &permit.phase else {
+        return;
+    };
+    let (place, class, agent, id) = (permit.place(key), permit.class(), permit.agent, permit.id);
+    let (on, blocker, request) = (waiting.on, waiting.blocker.clone(), permit.request.clone());
+    state.timers.arm(waiting.until, Timer::Wait(id));
+    state.permits.waiting += 1;
+    match on {
+        WaitsOn::Halt => {
+            state.halts.waiting.insert(place);
+        }
+        WaitsOn::Agent => {
+            state.agents.agents[agent].waiting.insert(place);
+        }
+        WaitsOn::Limit(limit) => {
+            if let Blocker::Limit {
+                free_at: Some(at), ..
+            } = blocker
+            {
+                state.timers.arm(at, Timer::Rate(limit));
+            }
+            if let Some(entry) = state.limits.get_mut(limit) {
+                entry.queue.insert(class, agent, place);
+            }
+        }
+        WaitsOn::Locks => {
+            for claim in &request.resources {
+                state.locks.wait(claim.path.as_str(), place, claim.mode);
+            }
+            extend::inherit(state, place.rank, key, &request.resources);
+        }
+    }
+}
+
+/// Takes a waiting permit out of its queue; those behind it may get a try.
+pub fn leave(state: &mut State, key: PermitKey) {
+    let permit = &state.permits[key];
+    let Phase::Waiting(waiting) = &permit.phase else {
+        return;
+    };
+    let (place, class, agent) = (permit.place(key), permit.class(), permit.agent);
+    let (on, request) = (waiting.on, permit.request.clone());
+    state.timers.forget_one();
+    state.permits.waiting -= 1;
+    match on {
+        WaitsOn::Halt => {
+            state.halts.waiting.remove(&place);
+        }
+        WaitsOn::Agent => {
+            state.agents.agents[agent].waiting.remove(&place);
+            state.wake_agent(agent);
+        }
+        WaitsOn::Limit(limit) => {
+            if let Some(entry) = state.limits.get_mut(limit) {
+                entry.queue.remove(class, agent, place);
+            }
+            state.limits.wake(limit, &mut state.wakes);
+        }
+        WaitsOn::Locks => {
+            for claim in &request.resources {
+                if let Some(node) = state.locks.leave(claim.path.as_str(), place) {
+                    state.wakes.insert(Wake::Lock(node));
+                }
+            }
+        }
+    }
+}
+
+/// What happens next to those who wait for what has changed; `None` when nobody can go on.
+pub fn next_for(state: &State, wake: Wake, now: Time) -> Option<Vec<Event>> {
+    let places: Vec<Place> = match wake {
+        Wake::Halts => state.halts.waiting.iter().copied().collect(),
+        Wake::Agent(key) => {
+            let agent = state.agents.agents.get(key)?;
+            agent.waiting.iter().copied().collect()
+        }
+        Wake::Limit(key) => {
+            let entry = state.limits.get(key)?;
+            entry.queue.heads(&entry.fair)
+        }
+        Wake::Lock(key) => state.locks.waiters_around(key),
+    };
+    for place in places {
+        let events = if place.first_ask {
+            again(state, place.permit, now)
+        } else {
+            extend::again(state, place.permit, now)
+        };
+        if events.is_some() {
+            return events;
+        }
+        match wake {
+            // Whoever stands behind the first one cannot go either.
+            Wake::Agent(_) => return None,
+            Wake::Lock(node) if closes(state, place.permit, node) => return None,
+            Wake::Halts | Wake::Limit(_) | Wake::Lock(_) => {}
+        }
+    }
+    None
+}
+
+/// Whether a waiter that wants all of a resource bars the way for all behind it.
+fn closes(state: &State, key: PermitKey, node: u32) -> bool {
+    let permit = &state.permits[key];
+    let path = &state.locks.get(node).path;
+    let first_ask = permit.extension().is_none();
+    first_ask
+        && permit
+            .request
+            .resources
+            .iter()
+            .any(|claim| claim.mode == Mode::Exclusive && claim.path.as_str() == path.as_str())
+}
+
+/// Tries a waiting permit again, from the first gate.
+fn again(state: &State, key: PermitKey, now: Time) -> Option<Vec<Event>> {
+    let permit = &state.permits[key];
+    let Phase::Waiting(waiting) = &permit.phase else {
+        return None;
+    };
+    let by = Actor::System; // Who asked was checked then and stands in the journal.
+    let ask = ask(state, &by, key, permit, waiting, now);
+    let mut report = Report::new(permit.request.explain);
+    match pass(&ask, &mut report) {
+        Ok(passed) => {
+            let (id, request) = (permit.id, &permit.request);
+            Some(grant::events(state, id, request, passed, report, now))
+        }
+        Err(stop) if stop.can_wait => moved(state, permit, waiting, *stop),
+        Err(stop) => Some(vec![Event::PermitDenied(Denied {
+            request: permit.request.clone(),
+            denial: request::denial(permit.id, *stop, report.gates),
+        })]),
+    }
+}
+
+fn ask<'s>(
+    state: &'s State,
+    by: &'s Actor,
+    key: PermitKey,
+    permit: &'s Permit,
+    waiting: &Waiting,
+    now: Time,
+) -> Ask<'s> {
+    Ask {
+        state,
+        by,
+        agent_key: permit.agent,
+        agent: &state.agents.agents[permit.agent],
+        request: &permit.request,
+        class: permit.class(),
+        asker: Asker {
+            permit: Some(key),
+            place: permit.place(key),
+        },
+        waits_for_limit: match waiting.on {
+            WaitsOn::Limit(limit) => Some(limit),
+            WaitsOn::Halt | WaitsOn::Agent | WaitsOn::Locks => None,
+        },
+        waits_for_agent: waiting.on == WaitsOn::Agent,
+        explain: permit.request.explain,
+        now,
+    }
+}
+
+/// A waiter that now waits for something else; nothing happens if it is the same as before.
+fn moved(state: &State, permit: &Permit, waiting: &Waiting, stop: Stop) -> Option<Vec<Event>> {
+    let waits_for = stop.blocker?;
+    let later = |blocker: &Blocker| match blocker {
+        Blocker::Limit { free_at, .. } => *free_at,
+        _ => None,
+    };
+    let same =
+        waits_on(state, &waits_for) == waiting.on && later(&waits_for) == later(&waiting.blocker);
+    (!same).then(|| {
+        vec![Event::PermitRequeued(Requeued {
+            permit: permit.id,
+            waits_for,
+        })]
+    })
+}
+
+/// How many come before a request that will wait for this.
+pub fn position(state: &State, ask: &Ask<'_>, waits_for: &Blocker) -> u64 {
+    before(state, ask.agent_key, ask.asker.place, waits_for, || {
+        let mut most = 0;
+        for claim in &ask.request.resources {
+            if let Some(node) = state.locks.node(claim.path.as_str()) {
+                let waiters = &state.locks.get(node).waiters;
+                most = most.max(waiters.range(..ask.asker.place).count());
+            }
+        }
+        most as u64
+    })
+}
+
+fn before(
+    state: &State,
+    agent: u32,
+    place: Place,
+    waits_for: &Blocker,
+    in_locks: impl FnOnce() -> u64,
+) -> u64 {
+    match waits_on(state, waits_for) {
+        WaitsOn::Halt => state.halts.waiting.range(..place).count() as u64,
+        WaitsOn::Agent => state.agents.agents[agent].waiting.range(..place).count() as u64,
+        WaitsOn::Limit(key) => state.limits.get(key).map_or(0, |e| e.queue.before(place)),
+        WaitsOn::Locks => in_locks(),
+    }
+}
+
+/// Where a waiting permit stands now.
+pub fn view(state: &State, id: PermitId) -> Option<QueuedAnswer> {
+    let key = state.permits.key(id)?;
+    let permit = &state.permits[key];
+    let Phase::Waiting(waiting) = &permit.phase else {
+        return None;
+    };
+    let by = Actor::System;
+    let ask = ask(state, &by, key, permit, waiting, state.now);
+    // What stands in the way may have changed since the wait began; say what does now.
+    let now_for = pass(&ask, &mut Report::default())
+        .err()
+        .and_then(|stop| stop.blocker);
+    let waits_for = now_for.unwrap_or_else(|| waiting.blocker.clone());
+    Some(QueuedAnswer {
+        permit: id,
+        position: position(state, &ask, &waits_for),
+        waits_for,
+        until: waiting.until,
+        explain: Vec::new(),
+    })
+}

@@ -1,0 +1,207 @@
+//! May this happen now? A request becomes granted, queued or denied in one step.
+use super::gates::{Ask, Report, Stop, pass};
+use super::{Place, Rank, grant, queue};
+use crate::agent::AgentKey;
+use crate::decide::{Decided, rejected};
+use crate::lock::check::Asker;
+use crate::memory::{Outcome, fingerprint};
+use crate::state::State;
+use fleet_types::agent::Priority;
+use fleet_types::event::{Denied, Queued};
+use fleet_types::explain::GateReport;
+use fleet_types::limit::Class;
+use fleet_types::lock::Held;
+use fleet_types::permit::{Decision, Denial, Grant, Request};
+use fleet_types::{
+    Actor, AgentId, Code, Event, Millis, PermitId, Rejection, Reply, Text, Time, Token,
+};
+use std::sync::Arc;
+
+pub fn decide(state: &State, by: &Actor, request: &Arc<Request>, now: Time) -> Decided {
+    let agent_key = match asker(state, by, &request.agent) {
+        Ok(key) => key,
+        Err(rejection) => return Decided::Rejected(rejection),
+    };
+    let remembered = state
+        .memory
+        .find(agent_key, &request.request_id, || fingerprint(request));
+    match remembered {
+        Some((_, false)) => {
+            return rejected(
+                Code::RequestIdReused,
+                format!(
+                    "request id {} was used for another request; choose a new one",
+                    request.request_id
+                ),
+            );
+        }
+        Some((outcome, true)) => return Decided::repeat(repeat(state, request, outcome)),
+        None => {}
+    }
+    if let Err(rejection) = bounds(state, request) {
+        return Decided::Rejected(rejection);
+    }
+
+    let permit = PermitId(state.next_seq());
+    let ask = first_ask(state, by, agent_key, request, permit, now);
+    let mut report = Report::new(request.explain);
+    match pass(&ask, &mut report) {
+        Ok(passed) => {
+            let events = grant::events(state, permit, request, passed, report, now);
+            Decided::Events(events)
+        }
+        Err(stop) if stop.can_wait && request.wait_ms.0 > 0 => {
+            if state.permits.waiting >= u64::from(state.settings.waiting_max) {
+                let full = Stop {
+                    code: Code::QueueFull,
+                    reason: format!("{} requests wait already", state.permits.waiting),
+                    retry_after: Some(Millis(1_000)),
+                    can_wait: false,
+                    ..*stop
+                };
+                return deny(permit, request, full, report.gates);
+            }
+            let Some(waits_for) = stop.blocker else {
+                unreachable!("what one can wait for has a name")
+            };
+            let position = queue::position(state, &ask, &waits_for);
+            Decided::event(Event::PermitQueued(Queued {
+                permit,
+                request: request.clone(),
+                waits_for,
+                position,
+                until: now.after(request.wait_ms),
+                explain: report.gates,
+            }))
+        }
+        Err(stop) => deny(permit, request, *stop, report.gates),
+    }
+}
+
+/// The agent's key, if it is known and the caller speaks for it.
+pub fn asker(state: &State, by: &Actor, agent: &AgentId) -> Result<AgentKey, Rejection> {
+    if !by.may_act_as(agent) {
+        return Err(Rejection::new(
+            Code::IdentityMismatch,
+            format!("this credential does not speak for agent {agent}"),
+        ));
+    }
+    state.agents.key(agent).ok_or_else(|| {
+        Rejection::new(
+            Code::AgentUnknown,
+            format!("agent {agent} is not registered; register it first"),
+        )
+    })
+}
+
+/// What depends on the fleet's settings; the rest was checked when the request was parsed.
+pub fn bounds(state: &State, request: &Request) -> Result<(), Rejection> {
+    let settings = &state.settings;
+    let over = |field: &str, value: u64, most: u64| {
+        let words = format!("{field} {value} is more than this fleet's {most}");
+        Err(Rejection::new(Code::Invalid, words).field(field))
+    };
+    match request.ttl_ms {
+        Some(Millis(0)) => {
+            let words = "ttl_ms 0 would end the permit before it begins";
+            return Err(Rejection::new(Code::Invalid, words).field("ttl_ms"));
+        }
+        Some(ttl) if ttl > settings.ttl_ms_max => {
+            return over("ttl_ms", ttl.0, settings.ttl_ms_max.0);
+        }
+        Some(_) | None => {}
+    }
+    if request.wait_ms > settings.wait_ms_max {
+        return over("wait_ms", request.wait_ms.0, settings.wait_ms_max.0);
+    }
+    Ok(())
+}
+
+/// A request that is not in the table yet, before the gates.
+pub fn first_ask<'s>(
+    state: &'s State,
+    by: &'s Actor,
+    agent_key: AgentKey,
+    request: &'s Request,
+    id: PermitId,
+    now: Time,
+) -> Ask<'s> {
+    let agent = &state.agents.agents[agent_key];
+    let priority = priority(state, agent_key, request);
+    Ask {
+        state,
+        by,
+        agent_key,
+        agent,
+        request,
+        class: Class::of(priority),
+        asker: Asker {
+            permit: None,
+            place: Place {
+                first_ask: true,
+                rank: Rank::of(now, priority, state.settings.age_step_ms),
+                id,
+                permit: u32::MAX,
+            },
+        },
+        waits_for_limit: None,
+        waits_for_agent: false,
+        explain: request.explain,
+        now,
+    }
+}
+
+/// The request's own priority, or its agent's.
+pub fn priority(state: &State, agent: AgentKey, request: &Request) -> Priority {
+    let own = || state.agents.agents[agent].speaks.priority;
+    request.priority.unwrap_or_else(own)
+}
+
+pub fn denial(permit: PermitId, stop: Stop, explain: Vec<GateReport>) -> Box<Denial> {
+    Box::new(Denial {
+        permit,
+        code: stop.code,
+        gate: stop.gate,
+        reason: Text::clip(&stop.reason),
+        blocker: stop.blocker,
+        retry_after_ms: stop.retry_after,
+        explain,
+    })
+}
+
+fn deny(permit: PermitId, request: &Arc<Request>, stop: Stop, explain: Vec<GateReport>) -> Decided {
+    Decided::event(Event::PermitDenied(Denied {
+        request: request.clone(),
+        denial: denial(permit, stop, explain),
+    }))
+}
+
+/// The first answer again (I5). One that still waits is told where it stands now.
+fn repeat(state: &State, request: &Request, outcome: &Outcome) -> Reply {
+    let decision = match outcome {
+        Outcome::Granted {
+            permit,
+            token,
+            expires_at,
+        } => {
+            let token = Token(token.0);
+            let held = |claim: &fleet_types::lock::Claim| Held {
+                path: claim.path.clone(),
+                mode: claim.mode,
+                token,
+            };
+            Decision::Granted(Grant {
+                permit: *permit,
+                resources: request.resources.iter().map(held).collect(),
+                expires_at: *expires_at,
+                explain: Vec::new(),
+            })
+        }
+        Outcome::Denied(denial) => Decision::Denied((**denial).clone()),
+        Outcome::Waiting(permit) => match queue::view(state, *permit) {
+            Some(queued) => Decision::Queued(queued),
+            None => unreachable!("a remembered wait has a waiting permit"),
+        },
+    };
+    Reply::Decision(decision)
+}

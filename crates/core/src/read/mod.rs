@@ -1,0 +1,66 @@
+//! What can be read of a fleet: bounded pages, worked out from the state between two commands.
+//!
+//! Lists are paged by an opaque cursor: the name or number after which to go on.
+mod agents;
+mod lists;
+mod locks;
+mod permits;
+mod status;
+
+pub use agents::{AgentFilter, agent, agents, each_connected, instances};
+pub use lists::{actions, budgets, directory, groups, halt, halts, limits, scopes, settings};
+pub use locks::{locks, validate};
+pub use permits::{PermitFilter, explain, permit, permits};
+pub use status::status;
+
+use crate::state::State;
+use fleet_types::view::Page;
+
+/// Most rows of a page.
+pub const COUNT_MAX: usize = 1_000;
+
+/// Cuts a sorted sequence of rows into a page.
+fn page<T>(
+    state: &State,
+    rows: impl Iterator<Item = (String, T)>,
+    after: Option<&str>,
+    count: usize,
+) -> Page<T> {
+    let count = count.clamp(1, COUNT_MAX);
+    let mut items: Vec<(String, T)> = Vec::new();
+    let mut more = false;
+    for (cursor, row) in rows {
+        if after.is_some_and(|after| cursor.as_str() <= after) {
+            continue;
+        }
+        if items.len() == count {
+            more = true;
+            break;
+        }
+        items.push((cursor, row));
+    }
+    let next = items
+        .last()
+        .filter(|_| more)
+        .map(|(cursor, _)| cursor.clone());
+    Page {
+        items: items.into_iter().map(|(_, row)| row).collect(),
+        next,
+        seq: state.seq,
+    }
+}
+
+/// Keys of a map in order, without those up to the cursor, at most `count` and one more.
+fn sorted<'s, K: Ord + ToString + 's, V: 's>(
+    entries: impl Iterator<Item = (&'s K, &'s V)>,
+    after: Option<&str>,
+    wanted: impl Fn(&V) -> bool,
+) -> Vec<(String, &'s V)> {
+    let mut rows: Vec<(String, &V)> = entries
+        .filter(|(_, value)| wanted(value))
+        .map(|(key, value)| (key.to_string(), value))
+        .filter(|(key, _)| after.is_none_or(|after| key.as_str() > after))
+        .collect();
+    rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+    rows
+}

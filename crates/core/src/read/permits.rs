@@ -1,0 +1,123 @@
+//! Live permits as seen, and what the gates would say to a request.
+use super::page;
+use crate::permit::gates::{Report, pass};
+use crate::permit::{Permit, PermitKey, Phase, queue, request};
+use crate::reply::grant_now;
+use crate::state::State;
+use fleet_types::explain::Explanation;
+use fleet_types::permit::{Request, View, ViewState};
+use fleet_types::view::Page;
+use fleet_types::{Actor, AgentId, PermitId, Rejection, Time};
+
+/// Which permits to list. Every part that is given must match.
+#[derive(Clone, Debug, Default)]
+pub struct PermitFilter {
+    /// Of this agent.
+    pub agent: Option<AgentId>,
+    /// In this state.
+    pub state: Option<ViewState>,
+}
+
+/// Live permits, the oldest first.
+#[must_use]
+pub fn permits(
+    state: &State,
+    filter: &PermitFilter,
+    after: Option<&str>,
+    count: usize,
+) -> Page<View> {
+    let after = after.and_then(|after| after.parse::<PermitId>().ok());
+    let wanted = |permit: &Permit| {
+        after.is_none_or(|after| permit.id > after)
+            && filter
+                .agent
+                .as_ref()
+                .is_none_or(|agent| permit.request.agent == *agent)
+            && filter.state.is_none_or(|wanted| state_of(permit) == wanted)
+    };
+    let mut rows: Vec<(PermitId, PermitKey)> = match &filter.agent {
+        Some(agent) => match state.agents.get(agent) {
+            Some(agent) => {
+                let keys = agent.permits.iter();
+                keys.map(|key| (state.permits[*key].id, *key)).collect()
+            }
+            None => Vec::new(),
+        },
+        None => state
+            .permits
+            .iter()
+            .map(|(key, permit)| (permit.id, key))
+            .collect(),
+    };
+    rows.retain(|(_, key)| wanted(&state.permits[*key]));
+    rows.sort_unstable();
+    let rows = rows
+        .into_iter()
+        .map(|(id, key)| (id.to_string(), view(state, key)));
+    // Cursors are numbers, compared above; the page only cuts.
+    page(state, rows, None, count)
+}
+
+/// One live permit.
+#[must_use]
+pub fn permit(state: &State, id: PermitId) -> Option<View> {
+    state.permits.key(id).map(|key| view(state, key))
+}
+
+fn state_of(permit: &Permit) -> ViewState {
+    match &permit.phase {
+        Phase::Waiting(_) => ViewState::Queued,
+        Phase::Granted(granted) if granted.extension.is_some() => ViewState::Extending,
+        Phase::Granted(_) => ViewState::Granted,
+    }
+}
+
+fn view(state: &State, key: PermitKey) -> View {
+    let permit = &state.permits[key];
+    let queued = queue::view(state, permit.id);
+    let extension = permit
+        .extension()
+        .map(|extension| extension.blocker.clone());
+    View {
+        permit: permit.id,
+        state: state_of(permit),
+        request: (*permit.request).clone(),
+        asked_at: permit.asked_at,
+        granted_at: permit.granted().map(|granted| granted.at),
+        until: permit.expires_at(),
+        resources: grant_now(state, permit.id).map_or_else(Vec::new, |grant| grant.resources),
+        waits_for: queued
+            .as_ref()
+            .map(|queued| queued.waits_for.clone())
+            .or(extension),
+        position: queued.map(|queued| queued.position),
+    }
+}
+
+/// What every gate would say to this request now; nothing is consumed.
+///
+/// # Errors
+/// When the agent is not known, the caller does not speak for it, or a value is out of the fleet's bounds.
+pub fn explain(
+    state: &State,
+    by: &Actor,
+    asked: &Request,
+    now: Time,
+) -> Result<Explanation, Rejection> {
+    let agent = request::asker(state, by, &asked.agent)?;
+    request::bounds(state, asked)?;
+    let mut asked = asked.clone();
+    asked.explain = true;
+    let now = now.max(state.now);
+    let ask = request::first_ask(state, by, agent, &asked, PermitId(state.next_seq()), now);
+    let mut report = Report::new(true);
+    let decision = match pass(&ask, &mut report) {
+        Ok(_) => "granted",
+        Err(stop) if stop.can_wait && asked.wait_ms.0 > 0 => "queued",
+        Err(_) => "denied",
+    };
+    Ok(Explanation {
+        decision: decision.into(),
+        gates: report.gates,
+    })
+}

@@ -1,0 +1,29 @@
+//! The fleet at a glance. Costs a pass over the agents' instances, not over permits.
+use super::agents::state_of;
+use crate::state::State;
+use fleet_types::view::Status;
+
+/// The fleet at a glance.
+#[must_use]
+pub fn status(state: &State) -> Status {
+    let mut status = Status {
+        seq: state.seq,
+        at: state.now,
+        agents: state.agents.len() as u64,
+        permits_granted: state.permits.len() as u64 - state.permits.waiting,
+        permits_waiting: state.permits.waiting,
+        locks_held: state.locks.held as u64,
+        halts: state.halts.active.len() as u64,
+        requests_remembered: state.memory.len() as u64,
+        totals: state.totals.clone(),
+        ..Status::default()
+    };
+    for (key, agent) in state.agents.agents.iter() {
+        for instance in agent.instances.values() {
+            if let Some(seen) = state_of(state, key, instance) {
+                *status.instances.entry(seen).or_default() += 1;
+            }
+        }
+    }
+    status
+}

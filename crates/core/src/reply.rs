@@ -1,0 +1,117 @@
+//! What the caller hears: told from the event that answers it.
+use crate::state::State;
+use fleet_types::lock::Held;
+use fleet_types::permit::{Decision, Grant, Queued};
+use fleet_types::{Event, HaltId, PermitId, Record, Reply, Token};
+
+pub fn of(state: &State, record: &Record) -> Reply {
+    match &record.event {
+        Event::PermitGranted(event) => {
+            Reply::Decision(Decision::Granted(grant_of(event, Token(record.seq.0))))
+        }
+        Event::PermitQueued(event) => Reply::Decision(Decision::Queued(Queued {
+            permit: event.permit,
+            position: event.position,
+            waits_for: event.waits_for.clone(),
+            until: event.until,
+            explain: event.explain.clone(),
+        })),
+        Event::PermitDenied(event) => Reply::Decision(Decision::Denied((*event.denial).clone())),
+        Event::PermitFinished(event) => Reply::Finished(event.clone()),
+        Event::PermitRenewed(event) => granted(state, event.permit),
+        Event::PermitExtended(event) => granted(state, event.permit),
+        Event::PermitExtensionQueued(event) => Reply::Extending(Queued {
+            permit: event.extend.permit,
+            position: 0,
+            waits_for: event.waits_for.clone(),
+            until: event.until,
+            explain: Vec::new(),
+        }),
+        Event::PermitExtensionDenied(event) => {
+            Reply::Decision(Decision::Denied((*event.denial).clone()))
+        }
+        Event::InstanceConnected(event) => Reply::Connected {
+            epoch: event.epoch,
+            recovering: event.recovering,
+        },
+        Event::HaltOrdered(event) => Reply::Halted {
+            halt: HaltId(record.seq),
+            reach: event.reach.len() as u64,
+            revoked: event.revoked.len() as u64,
+            at: record.at,
+        },
+        Event::HaltReleaseRequested(event) => Reply::ReleaseRequested { halt: event.halt },
+        Event::PermitRequeued(_)
+        | Event::PermitExpired(_)
+        | Event::InstanceReady(_)
+        | Event::InstanceDisconnected(_)
+        | Event::InstanceFailed(_)
+        | Event::HaltAcknowledged(_)
+        | Event::HaltReleased(_)
+        | Event::AgentRegistered(_)
+        | Event::AgentStatusSet(_)
+        | Event::AgentRemoved(_)
+        | Event::ScopeSet(_)
+        | Event::ScopeRemoved(_)
+        | Event::GroupSet(_)
+        | Event::GroupRemoved(_)
+        | Event::ActionSet(_)
+        | Event::ActionRemoved(_)
+        | Event::LimitSet(_)
+        | Event::LimitRemoved(_)
+        | Event::BudgetSet(_)
+        | Event::BudgetRemoved(_)
+        | Event::BudgetToppedUp(_)
+        | Event::BudgetSoftReached(_)
+        | Event::FleetConfigured(_)
+        | Event::TenantCreated(_)
+        | Event::FleetCreated(_)
+        | Event::KeyIssued(_)
+        | Event::KeyRevoked(_)
+        | Event::CommandRejected(_) => Reply::Done { seq: record.seq },
+    }
+}
+
+/// The grant an event tells of.
+pub fn grant_of(event: &fleet_types::event::Granted, token: Token) -> Grant {
+    let claims = event.request.resources.iter();
+    Grant {
+        permit: event.permit,
+        resources: claims
+            .map(|claim| Held {
+                path: claim.path.clone(),
+                mode: claim.mode,
+                token,
+            })
+            .collect(),
+        expires_at: event.expires_at,
+        explain: event.explain.clone(),
+    }
+}
+
+/// A permit that holds, as it stands now.
+fn granted(state: &State, id: PermitId) -> Reply {
+    match grant_now(state, id) {
+        Some(grant) => Reply::Granted(grant),
+        None => Reply::Unchanged,
+    }
+}
+
+/// What a live permit holds.
+pub fn grant_now(state: &State, id: PermitId) -> Option<Grant> {
+    let granted = state.permits.find(id)?.granted()?;
+    Some(Grant {
+        permit: id,
+        resources: granted
+            .held
+            .iter()
+            .map(|lock| Held {
+                path: lock.path.clone(),
+                mode: lock.mode,
+                token: lock.token,
+            })
+            .collect(),
+        expires_at: granted.expires_at,
+        explain: Vec::new(),
+    })
+}

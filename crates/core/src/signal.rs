@@ -1,0 +1,123 @@
+//! What a record means for live instances: whom to tell what, once it is durable (I3, I10).
+//!
+//! Follows from the record and the state right after it. An instance that was not connected then learns the
+//! same from the answer to its hello.
+use crate::reply::{grant_now, grant_of};
+use crate::state::State;
+use fleet_types::halt::Order;
+use fleet_types::instance::InstanceKey;
+use fleet_types::permit::{Denial, Grant, Request};
+use fleet_types::{Code, Epoch, Event, HaltId, PermitId, Record, Token};
+use std::sync::Arc;
+
+/// What an instance is told without asking.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Signal {
+    /// A permit it waited for was granted.
+    Granted(Grant),
+    /// A permit it waited for was denied.
+    Denied(Denial),
+    /// A permit it holds got the more it waited for.
+    Extended(Grant),
+    /// A permit it holds does not get more.
+    ExtensionDenied(Denial),
+    /// A permit it held was taken back.
+    Revoked {
+        /// Which.
+        permit: PermitId,
+        /// Why: `halted`, or `timeout` when its lease ran out.
+        code: Code,
+    },
+    /// A halt reaches it: acknowledge.
+    Halted {
+        /// Which.
+        halt: HaltId,
+        /// As ordered.
+        order: Arc<Order>,
+    },
+    /// A halt was released.
+    Released {
+        /// Which.
+        halt: HaltId,
+    },
+    /// Its epoch has ended: another session took over, or it missed its heartbeats.
+    Ended {
+        /// The epoch that ended.
+        epoch: Epoch,
+    },
+}
+
+/// Whom a signal is for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum To {
+    /// One instance.
+    One(InstanceKey),
+    /// Every connected instance.
+    Everybody,
+}
+
+/// Tells `each` whom to tell what about a record. `answered`: the record is the answer to a command whose
+/// caller is waiting for it, so it need not be told again.
+pub fn signals(state: &State, record: &Record, answered: bool, mut each: impl FnMut(To, Signal)) {
+    match &record.event {
+        Event::PermitGranted(event) if !answered => {
+            if let Some(key) = holder(&event.request) {
+                let grant = grant_of(event, Token(record.seq.0));
+                each(To::One(key), Signal::Granted(grant));
+            }
+        }
+        Event::PermitDenied(event) if !answered => {
+            if let Some(key) = holder(&event.request) {
+                each(To::One(key), Signal::Denied((*event.denial).clone()));
+            }
+        }
+        Event::PermitExtended(event) if !answered => {
+            if let Some(permit) = state.permits.find(event.permit)
+                && let Some(key) = holder(&permit.request)
+                && let Some(grant) = grant_now(state, event.permit)
+            {
+                each(To::One(key), Signal::Extended(grant));
+            }
+        }
+        Event::PermitExtensionDenied(event) if !answered => {
+            if let Some(permit) = state.permits.find(event.denial.permit)
+                && let Some(key) = holder(&permit.request)
+            {
+                each(
+                    To::One(key),
+                    Signal::ExtensionDenied((*event.denial).clone()),
+                );
+            }
+        }
+        Event::PermitExpired(event) => {
+            if let Some(key) = holder(&event.request) {
+                let (permit, code) = (event.permit, Code::Timeout);
+                each(To::One(key), Signal::Revoked { permit, code });
+            }
+        }
+        Event::HaltOrdered(event) => {
+            let order = Arc::new(event.order.clone());
+            let halt = HaltId(record.seq);
+            for key in &event.reach {
+                let order = order.clone();
+                each(To::One(key.clone()), Signal::Halted { halt, order });
+            }
+        }
+        Event::HaltReleased(event) => {
+            each(To::Everybody, Signal::Released { halt: event.halt });
+        }
+        Event::InstanceDisconnected(event) | Event::InstanceFailed(event) => {
+            let epoch = event.epoch;
+            each(To::One(event.key.clone()), Signal::Ended { epoch });
+        }
+        _ => {} // Nothing an instance must hear of at once.
+    }
+}
+
+fn holder(request: &Request) -> Option<InstanceKey> {
+    let holder = request.instance.as_ref()?;
+    Some(InstanceKey {
+        agent: request.agent.clone(),
+        instance: holder.id.clone(),
+    })
+}

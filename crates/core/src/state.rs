@@ -1,0 +1,112 @@
+//! Everything a fleet knows. What is marked `skip` is derived and built again after a snapshot is read.
+use crate::action::Catalogue;
+use crate::agent::{AgentKey, Registry};
+use crate::budget::Budgets;
+use crate::directory::Directory;
+use crate::group::Groups;
+use crate::halt::Halts;
+use crate::limit::Limits;
+use crate::lock::Locks;
+use crate::memory::Memory;
+use crate::permit::Permits;
+use crate::scope::Tree;
+use crate::timers::Timers;
+use fleet_types::settings::Settings;
+use fleet_types::view::Totals;
+use fleet_types::{Seq, Time};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// Everything a fleet knows, as of one place in its journal.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct State {
+    pub(crate) seq: Seq,
+    pub(crate) now: Time,
+    pub(crate) settings: Settings,
+    pub(crate) scopes: Tree,
+    pub(crate) groups: Groups,
+    pub(crate) actions: Catalogue,
+    pub(crate) agents: Registry,
+    pub(crate) limits: Limits,
+    pub(crate) budgets: Budgets,
+    pub(crate) halts: Halts,
+    pub(crate) permits: Permits,
+    pub(crate) memory: Memory,
+    pub(crate) directory: Directory,
+    pub(crate) totals: Totals,
+    #[serde(skip)]
+    pub(crate) locks: Locks,
+    #[serde(skip)]
+    pub(crate) timers: Timers,
+    #[serde(skip)]
+    pub(crate) wakes: BTreeSet<Wake>,
+}
+
+/// Something that waiters wait for has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Wake {
+    /// A halt was ordered or released.
+    Halts,
+    /// An agent's own concurrency, status or place.
+    Agent(AgentKey),
+    /// A limit has room.
+    Limit(u32),
+    /// A lock was let go, or a waiter for it is gone.
+    Lock(u32),
+}
+
+impl State {
+    /// The state after this place in the journal.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.seq
+    }
+
+    /// The time of the last event.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// The fleet's settings.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Where the next event will stand.
+    pub(crate) fn next_seq(&self) -> Seq {
+        Seq(self.seq.0 + 1)
+    }
+
+    pub(crate) fn wake_agent(&mut self, key: AgentKey) {
+        if self
+            .agents
+            .agents
+            .get(key)
+            .is_some_and(|a| !a.waiting.is_empty())
+        {
+            self.wakes.insert(Wake::Agent(key));
+        }
+    }
+
+    /// The state as JSON, for a snapshot.
+    ///
+    /// # Panics
+    /// Never: every part has a JSON form.
+    #[must_use]
+    pub fn to_snapshot(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("every part of the state has a JSON form")
+    }
+
+    /// The state a snapshot holds.
+    ///
+    /// # Errors
+    /// When the bytes are not a snapshot of a format this build reads.
+    pub fn from_snapshot(bytes: &[u8]) -> Result<State, serde_json::Error> {
+        let mut state: State = serde_json::from_slice(bytes)?;
+        state.memory.rebuild();
+        crate::permit::rebuild(&mut state);
+        Ok(state)
+    }
+}

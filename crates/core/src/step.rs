@@ -1,0 +1,135 @@
+//! One step of the machine: what is due, the command, and all that follows from it.
+use crate::apply::apply;
+use crate::decide::{Decided, decide};
+use crate::permit;
+use crate::state::State;
+use crate::timers::Timer;
+use fleet_types::agent::Definition;
+use fleet_types::event::{AgentRegistered, CommandRejected};
+use fleet_types::{Actor, Answer, Command, Envelope, Event, Record, Reply, Time, permit as words};
+use std::sync::Arc;
+
+/// Timers handled in one step; more wait for the next tick, which is due at once.
+const TIMERS_PER_STEP_MAX: usize = 1_000;
+
+/// Carries out one command at `now`. The records are appended to `records` in order.
+///
+/// # Panics
+/// When an invariant is broken: the caller must stop before anything is written.
+pub fn step(
+    state: &mut State,
+    envelope: &Envelope,
+    now: Time,
+    records: &mut Vec<Record>,
+) -> Answer {
+    assert!(now >= state.now, "I1: time never goes back");
+    tend(state, now, records);
+    register_the_unknown(state, envelope, now, records);
+    match decide(state, envelope, now) {
+        Decided::Events(events) => {
+            let own = records.len();
+            for event in events {
+                happen(state, event, &envelope.by, now, records);
+            }
+            let reply = records
+                .get(own)
+                .map_or(Reply::Unchanged, |record| crate::reply::of(state, record));
+            react(state, now, records);
+            Ok(reply)
+        }
+        Decided::Repeat(reply) => Ok(reply),
+        Decided::Rejected(rejection) => {
+            let event = Event::CommandRejected(CommandRejected {
+                command: envelope.command.name().into(),
+                code: rejection.code,
+                message: rejection.message.clone(),
+            });
+            happen(state, event, &envelope.by, now, records);
+            Err(rejection)
+        }
+    }
+}
+
+/// Folds one record of the journal into the state: replay.
+///
+/// # Panics
+/// When the record does not follow the state: the journal is damaged or not this fleet's.
+pub fn apply_record(state: &mut State, record: &Record) {
+    apply(state, record);
+    state.wakes.clear(); // What followed from it stands in the journal too.
+}
+
+/// When the machine wants a `Tick` at the latest.
+#[must_use]
+pub fn next_deadline(state: &State) -> Option<Time> {
+    state.timers.next()
+}
+
+fn happen(state: &mut State, event: Event, by: &Actor, now: Time, records: &mut Vec<Record>) {
+    let record = Record {
+        seq: state.next_seq(),
+        at: now,
+        by: by.clone(),
+        event,
+    };
+    apply(state, &record);
+    records.push(record);
+}
+
+/// Ends what has run out, and lets in those whose time has come.
+fn tend(state: &mut State, now: Time, records: &mut Vec<Record>) {
+    let oldest = Time(
+        now.0
+            .saturating_sub(state.settings.request_memory_ms.micros()),
+    );
+    state.memory.forget(oldest);
+    for _ in 0..TIMERS_PER_STEP_MAX {
+        let Some((armed, timer)) = state.timers.pop_due(now) else {
+            break;
+        };
+        if let Timer::Rate(limit) = timer {
+            state.limits.wake(limit, &mut state.wakes);
+        } else if let Some(event) = permit::end::due(state, armed, timer) {
+            happen(state, event, &Actor::System, now, records);
+        }
+        react(state, now, records);
+    }
+    if state.timers.wants_rebuild() {
+        let mut timers = std::mem::take(&mut state.timers);
+        timers.retain(|at, timer| permit::end::is_live(state, at, timer));
+        state.timers = timers;
+    }
+}
+
+/// Gives every waiter whose obstacle has changed another try, in the order of their turns.
+fn react(state: &mut State, now: Time, records: &mut Vec<Record>) {
+    while let Some(wake) = state.wakes.pop_first() {
+        while let Some(events) = permit::queue::next_for(state, wake, now) {
+            for event in events {
+                happen(state, event, &Actor::System, now, records);
+            }
+        }
+    }
+}
+
+/// In an open fleet an agent is registered when it first shows up.
+fn register_the_unknown(
+    state: &mut State,
+    envelope: &Envelope,
+    now: Time,
+    records: &mut Vec<Record>,
+) {
+    if !state.settings.auto_register {
+        return;
+    }
+    let agent = match &envelope.command {
+        Command::Permit(words::Command::Request(request)) => &request.agent,
+        Command::Instance(fleet_types::instance::Command::Connect { key, .. }) => &key.agent,
+        _ => return, // Only these two begin something.
+    };
+    if state.agents.key(agent).is_none() && envelope.by.may_act_as(agent) {
+        let definition = Arc::new(Definition::new(agent.clone()));
+        let event = Event::AgentRegistered(AgentRegistered { definition });
+        happen(state, event, &envelope.by, now, records);
+    }
+}

@@ -1,0 +1,60 @@
+//! Deadlines of leases, waits and rates. Derived from the state, so never journaled nor part of a snapshot.
+//!
+//! Cancelling a timer is lazy: a due timer that no longer fits the state is dropped, and the heap is rebuilt
+//! when more than half of it is stale.
+use fleet_types::{PermitId, Time};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+/// What a deadline is for; carries what it was armed for, so that a late one is harmless.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Timer {
+    /// A lease ends.
+    Lease(PermitId),
+    /// A wait ends.
+    Wait(PermitId),
+    /// A wait for more ends.
+    Extension(PermitId),
+    /// A rate that somebody waits for has room again.
+    Rate(u32),
+}
+
+#[derive(Debug, Default)]
+pub struct Timers {
+    heap: BinaryHeap<Reverse<(Time, Timer)>>,
+    /// Timers known to be stale, at most this many are in the heap.
+    stale: usize,
+}
+
+impl Timers {
+    pub fn arm(&mut self, at: Time, timer: Timer) {
+        self.heap.push(Reverse((at, timer)));
+    }
+
+    /// Says that one armed timer will not be needed.
+    pub fn forget_one(&mut self) {
+        self.stale += 1;
+    }
+
+    /// Whether a rebuild from the state is worth it.
+    pub fn wants_rebuild(&self) -> bool {
+        self.stale > 1_024 && self.stale * 2 > self.heap.len()
+    }
+
+    /// Drops what `live` does not know.
+    pub fn retain(&mut self, live: impl Fn(Time, Timer) -> bool) {
+        self.heap.retain(|Reverse((at, timer))| live(*at, *timer));
+        self.stale = 0;
+    }
+
+    pub fn next(&self) -> Option<Time> {
+        self.heap.peek().map(|Reverse((at, _))| *at)
+    }
+
+    pub fn pop_due(&mut self, now: Time) -> Option<(Time, Timer)> {
+        if self.next()? > now {
+            return None;
+        }
+        self.heap.pop().map(|Reverse(entry)| entry)
+    }
+}

@@ -1,0 +1,142 @@
+//! The writer of one fleet, free of threads and clocks: commands in, a batch of records and what to release out.
+use crate::handle::{Failure, Outbox};
+use fleet_core::signal::{Signal, To, signals};
+use fleet_core::{State, next_deadline, step};
+use fleet_types::{Actor, Answer, Command, Envelope, Epoch, Record, Seq, Time};
+use std::sync::Arc;
+
+/// Something to do with the state.
+pub enum Work {
+    /// Carry out a command; the answer goes to the outbox with the tag.
+    Command {
+        /// The command.
+        envelope: Envelope,
+        /// Where the answer goes.
+        outbox: Arc<dyn Outbox>,
+        /// With which tag.
+        tag: u64,
+    },
+    /// Look at the state; what comes out is run when all that was seen is durable, with whether it became so.
+    Read(Read),
+}
+
+/// A look at the state. Returns what is to be run later.
+pub type Read = Box<dyn FnOnce(&State) -> Then + Send>;
+/// What is run when the outcome is known.
+pub type Then = Box<dyn FnOnce(Result<(), Failure>) + Send>;
+
+/// What is held back until the records before it are durable.
+pub enum Release {
+    /// An answer.
+    Answer {
+        /// Where it goes.
+        outbox: Arc<dyn Outbox>,
+        /// With which tag.
+        tag: u64,
+        /// The answer.
+        answer: Answer,
+    },
+    /// The end of a read.
+    Read(Then),
+}
+
+/// What one turn of the writer brings: records for the journal, and what to release after them, in order.
+#[derive(Default)]
+pub struct Turn {
+    /// To be made durable.
+    pub records: Vec<Record>,
+    /// To be released after that.
+    pub releases: Vec<Release>,
+    /// Whom to tell what after that.
+    pub signals: Vec<(To, Signal)>,
+}
+
+impl Turn {
+    /// Whether there is nothing to write, release or tell.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.releases.is_empty()
+    }
+}
+
+/// The one who changes a fleet's state.
+pub struct Writer {
+    state: State,
+    epoch: Epoch,
+}
+
+impl Writer {
+    /// A writer over a recovered state, in a new epoch.
+    #[must_use]
+    pub fn new(state: State, epoch: Epoch) -> Self {
+        Writer { state, epoch }
+    }
+
+    /// Its epoch: an older writer's appends are refused by the journal.
+    #[must_use]
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The state, which may be ahead of what is durable.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Where the state stands.
+    #[must_use]
+    pub fn seq(&self) -> Seq {
+        self.state.seq()
+    }
+
+    /// When it wants to be called at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Time> {
+        next_deadline(&self.state)
+    }
+
+    /// Carries out one piece of work at `wall` time.
+    pub fn work(&mut self, work: Work, wall: Time, turn: &mut Turn) {
+        match work {
+            Work::Command {
+                envelope,
+                outbox,
+                tag,
+            } => {
+                let answer = self.command(&envelope, wall, turn);
+                turn.releases.push(Release::Answer {
+                    outbox,
+                    tag,
+                    answer,
+                });
+            }
+            Work::Read(read) => turn.releases.push(Release::Read(read(&self.state))),
+        }
+    }
+
+    /// Lets the machine do what its deadlines ask for.
+    pub fn tick(&mut self, wall: Time, turn: &mut Turn) {
+        let envelope = Envelope {
+            by: Actor::System,
+            command: Command::Tick,
+        };
+        // A tick is answered by nobody and never refused.
+        let _ = self.command(&envelope, wall, turn);
+    }
+
+    /// Carries out a command of the server's own, such as a missed heartbeat.
+    pub fn command(&mut self, envelope: &Envelope, wall: Time, turn: &mut Turn) -> Answer {
+        // Time never goes back, and no two commands share an instant.
+        let now = wall.max(Time(self.state.now().0 + 1));
+        let begin = turn.records.len();
+        let answer = step(&mut self.state, envelope, now, &mut turn.records);
+        for record in &turn.records[begin..] {
+            let answered = record.by == envelope.by && record.by != Actor::System;
+            signals(&self.state, record, answered, |to, signal| {
+                turn.signals.push((to, signal));
+            });
+        }
+        answer
+    }
+}
