@@ -40,6 +40,15 @@ fn check_path(kind: &str, path: &str, wildcards: bool) -> Result<(), Invalid> {
             "{kind} has {count} segments, more than {SEGMENTS_MAX}"
         )));
     }
+    let stars = path.strip_suffix("**").unwrap_or(path);
+    if wildcards
+        && (stars.contains("**")
+            || !matches!(stars.as_bytes().last(), None | Some(b'/' | b'.')) && stars != path)
+    {
+        return Err(Invalid(format!(
+            "{kind} {path:?} has ** elsewhere than at its end behind a / or a ."
+        )));
+    }
     match path
         .chars()
         .find(|c| c.is_control() || c.is_whitespace() || *c == '\\' || (!wildcards && *c == '*'))
@@ -102,7 +111,8 @@ paths! {
     /// Anything agents act on: `ledger/eu/account-4711`. A parent covers its children.
     ResourcePath = "resource", false, "ledger/eu/account-4711";
     /// Matches names (`payment.*`) or paths (`ledger/*/cash`, `ledger/**`): `*` stands for any text
-    /// within one segment, a final `**` for any rest, nothing included. Segments end at `/` and `.`.
+    /// within one segment, a final `**` (behind a `/` or `.`, or alone) for any rest, nothing included. Segments end
+    /// at `/` and `.`.
     Pattern = "pattern", true, "ledger/eu/**";
 }
 
@@ -144,60 +154,63 @@ impl Pattern {
     /// Whether `text` matches as a whole.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        let pattern = self.0.as_str();
-        if let Some(stem) = pattern.strip_suffix("**") {
-            if stem.is_empty() {
-                return true;
-            }
+        let (pattern, text) = (self.0.as_bytes(), text.as_bytes());
+        let Some(stem) = pattern.strip_suffix(b"**") else {
+            return match_from(pattern, text) == Some(text.len());
+        };
+        match stem.split_last() {
+            None => true,
             // `a/**` also covers `a` itself.
-            let (stem, separator) = stem.split_at(stem.len() - 1);
-            if matches!(separator, "/" | ".") {
-                return rest_after(stem, text)
-                    .any(|rest| rest.is_empty() || rest.starts_with(separator));
-            }
+            Some((separator @ (b'/' | b'.'), stem)) => match match_from(stem, text) {
+                Some(end) => end == text.len() || text[end] == *separator,
+                None => false,
+            },
+            Some(_) => false, // Not a pattern that can be parsed.
         }
-        rest_after(pattern, text).any(str::is_empty)
     }
 }
 
-/// Every rest of `text` that is left when `pattern` has matched its beginning.
+/// Where in `text` the whole of `pattern` has matched, from its beginning; the furthest such place.
 ///
-/// One pass with one remembered star cannot serve here, as each star stops at its segment's end; the set of
-/// positions is followed instead: O(pattern × text), both bounded by [`PATH_BYTES_MAX`].
-fn rest_after<'t>(pattern: &str, text: &'t str) -> impl Iterator<Item = &'t str> {
-    let bytes = text.as_bytes();
-    // The common case, no wildcard: a plain prefix, found without a set of positions.
-    let plain = !pattern.contains('*');
-    let prefix = if plain {
-        text.strip_prefix(pattern)
-    } else {
-        None
-    };
-    let mut reached = Vec::new();
-    if !plain {
-        reached = vec![false; bytes.len() + 1];
-        reached[0] = true;
-        for &p in pattern.as_bytes() {
-            if p == b'*' {
-                for i in 0..bytes.len() {
-                    if reached[i] && !matches!(bytes[i], b'/' | b'.') {
-                        reached[i + 1] = true;
-                    }
-                }
-            } else {
-                for i in (0..bytes.len()).rev() {
-                    reached[i + 1] = reached[i] && bytes[i] == p;
-                }
-                reached[0] = false;
+/// A star ends at its segment's end, so only the last star since the last separator can give way: one pass with one
+/// remembered place is enough.
+fn match_from(pattern: &[u8], text: &[u8]) -> Option<usize> {
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    let separates = |byte: u8| matches!(byte, b'/' | b'.');
+    loop {
+        if p == pattern.len() {
+            // The rest of this segment may still belong to a final star.
+            let last_is_star = star.is_some_and(|(after, _)| after == p);
+            while last_is_star && t < text.len() && !separates(text[t]) {
+                t += 1;
             }
+            let ends = t == text.len() || separates(text[t]) || star.is_none();
+            if ends {
+                return Some(t);
+            }
+        } else if pattern[p] == b'*' {
+            star = Some((p + 1, t));
+            p += 1;
+            continue;
+        } else if t < text.len() && pattern[p] == text[t] {
+            if separates(text[t]) {
+                star = None;
+            }
+            p += 1;
+            t += 1;
+            continue;
+        }
+        // Let the star take one more, if it may.
+        match star {
+            Some((after, from)) if from < text.len() && !separates(text[from]) => {
+                star = Some((after, from + 1));
+                p = after;
+                t = from + 1;
+            }
+            _ => return None,
         }
     }
-    let by_star = reached
-        .into_iter()
-        .enumerate()
-        .filter(|(_, hit)| *hit)
-        .filter_map(move |(at, _)| text.get(at..));
-    prefix.into_iter().chain(by_star)
 }
 
 #[cfg(test)]
@@ -225,6 +238,57 @@ mod tests {
             assert!(ResourcePath::parse(bad).is_err(), "{bad:?} was taken");
         }
         assert!(ResourcePath::parse("ledger/eu/Ärger-1").is_ok());
+    }
+
+    /// The definition, by trying everything.
+    fn by_definition(pattern: &[u8], text: &[u8]) -> bool {
+        match pattern {
+            b"" => text.is_empty(),
+            b"**" => true,
+            b"/**" | b".**" => text.is_empty() || text[0] == pattern[0],
+            [b'*', rest @ ..] => {
+                by_definition(rest, text)
+                    || text.first().is_some_and(|byte| {
+                        !matches!(byte, b'/' | b'.') && by_definition(pattern, &text[1..])
+                    })
+            }
+            [byte, rest @ ..] => text.first() == Some(byte) && by_definition(rest, &text[1..]),
+        }
+    }
+
+    #[test]
+    fn patterns_match_by_definition() {
+        let words = |alphabet: &[char], length: usize| {
+            let mut words = vec![String::new()];
+            for _ in 0..length {
+                let longer = words
+                    .iter()
+                    .flat_map(|w| alphabet.iter().map(move |c| format!("{w}{c}")));
+                let longer: Vec<String> = longer.collect();
+                words.extend(longer);
+            }
+            words.sort();
+            words.dedup();
+            words
+        };
+        let texts = words(&['a', 'b', '/', '.'], 5);
+        let mut checked = 0;
+        for stem in words(&['a', 'b', '*', '/'], 5) {
+            for pattern in [stem.clone(), format!("{stem}/**"), format!("{stem}.**")] {
+                if pattern.trim_end_matches("**").contains("**") {
+                    continue; // Two stars stand at the end only.
+                }
+                let Ok(parsed) = Pattern::parse(&pattern) else {
+                    continue;
+                };
+                for text in &texts {
+                    let expected = by_definition(pattern.as_bytes(), text.as_bytes());
+                    assert_eq!(parsed.matches(text), expected, "{pattern} on {text}");
+                    checked += 1;
+                }
+            }
+        }
+        assert!(checked > 100_000, "only {checked} pairs were checked");
     }
 
     #[test]

@@ -307,6 +307,10 @@ pub enum ServerFrame {
     Extending(Waiting),
     /// A request, or an extension, may not happen: at once, or later (no id).
     Denied(Denied),
+    /// A permit that waited for more holds it now: all that it holds.
+    Extended(Granted),
+    /// A permit does not get the more it waited for; it goes on holding what it held.
+    ExtensionDenied(Denied),
     /// A permit ended.
     Finished(Finished),
     /// It is done, as of this place in the journal.
