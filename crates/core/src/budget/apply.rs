@@ -22,6 +22,7 @@ pub fn set(state: &mut State, budget: &Arc<Budget>, at: Time) {
             state.budgets.by_id.insert(budget.id.clone(), key);
             state.budgets.entries.push(Some(Entry {
                 budget: budget.clone(),
+                sole: Purse::default(),
                 accounts: Map::default(),
                 compiled: None,
             }));
@@ -35,9 +36,12 @@ pub fn set(state: &mut State, budget: &Arc<Budget>, at: Time) {
         state.budgets.index.remove(key, former);
     }
     if entry.budget.period != budget.period {
-        for purse in entry.accounts.values_mut() {
-            purse.roll(&entry.budget, at);
-            purse.period_start = super::period::start(budget.period, at); // What was spent stands.
+        let former = entry.budget.clone();
+        for purse in entry.purses_mut() {
+            purse.roll(&former, at);
+            // What was spent stands, in the new period.
+            purse.period_start = super::period::start(budget.period, at);
+            purse.period_end = super::period::end(budget.period, at).unwrap_or(Time::MAX);
         }
     }
     entry.budget = budget.clone();
@@ -64,32 +68,23 @@ pub fn removed(state: &mut State, event: &BudgetRemoved) {
     }
 }
 
-/// The account, in its current period.
-fn purse<'s>(
-    state: &'s mut State,
-    id: &BudgetId,
-    account: &SmolStr,
-    at: Time,
-) -> Option<(BudgetKey, &'s mut Purse, Arc<Budget>)> {
+fn entry<'s>(state: &'s mut State, id: &BudgetId) -> Option<(BudgetKey, &'s mut Entry)> {
     let key = state.budgets.key(id)?;
-    let entry = state.budgets.get_mut(key)?;
-    let purse = entry.accounts.entry(account.clone()).or_default();
-    purse.roll(&entry.budget, at);
-    Some((key, purse, entry.budget.clone()))
+    Some((key, state.budgets.get_mut(key)?))
 }
 
 pub fn topped_up(state: &mut State, event: &BudgetToppedUp, at: Time) {
     let account = event.account.clone().unwrap_or_default();
-    if let Some((_, purse, _)) = purse(state, &event.budget, &account, at) {
-        purse.topped_up += event.amount;
+    if let Some((_, entry)) = entry(state, &event.budget) {
+        entry.purse_mut(&account, at).topped_up += event.amount;
     }
 }
 
 pub fn soft_reached(state: &mut State, event: &BudgetSoftReached) {
     let at = state.now;
     let account = event.account.clone().unwrap_or_default();
-    if let Some((_, purse, _)) = purse(state, &event.budget, &account, at) {
-        purse.soft_told = true;
+    if let Some((_, entry)) = entry(state, &event.budget) {
+        entry.purse_mut(&account, at).soft_told = true;
     }
 }
 
@@ -97,14 +92,15 @@ pub fn reserve(state: &mut State, charges: &[BudgetCharge], at: Time) -> Reserva
     let mut kept = Reservations::new();
     for charge in charges {
         let account = charge.account.clone().unwrap_or_default();
-        if let Some((key, purse, budget)) = purse(state, &charge.budget, &account, at) {
+        if let Some((key, entry)) = entry(state, &charge.budget) {
+            let purse = entry.purse_mut(&account, at);
             purse.reserved += charge.amount;
+            let (used, topped_up) = (purse.used(), purse.topped_up);
+            let hard = entry.budget.hard.saturating_add(topped_up);
             assert!(
-                purse.used() <= purse.hard(&budget),
-                "I9: budget {} holds {} of {}",
-                charge.budget,
-                purse.used(),
-                purse.hard(&budget)
+                used <= hard,
+                "I9: budget {} holds {used} of {hard}",
+                charge.budget
             );
             kept.push((key, account, charge.amount));
         }
@@ -116,7 +112,7 @@ pub fn reserve(state: &mut State, charges: &[BudgetCharge], at: Time) -> Reserva
 pub fn release(state: &mut State, reservations: &Reservations) {
     for (key, account, amount) in reservations {
         if let Some(entry) = state.budgets.get_mut(*key)
-            && let Some(purse) = entry.accounts.get_mut(account)
+            && let Some(purse) = existing(entry, account)
         {
             purse.reserved = purse.reserved.saturating_sub(*amount);
         }
@@ -127,7 +123,8 @@ pub fn release(state: &mut State, reservations: &Reservations) {
 pub fn post(state: &mut State, posted: &[BudgetCharge], at: Time) {
     for charge in posted {
         let account = charge.account.clone().unwrap_or_default();
-        if let Some((_, purse, _)) = purse(state, &charge.budget, &account, at) {
+        if let Some((_, entry)) = entry(state, &charge.budget) {
+            let purse = entry.purse_mut(&account, at);
             purse.spent = purse.spent.saturating_add(charge.amount);
         }
     }
@@ -138,9 +135,16 @@ pub fn overrun(state: &mut State, reservations: &Reservations, overrun: fleet_ty
     for (key, account, _) in reservations {
         if let Some(entry) = state.budgets.get_mut(*key) {
             let amount = overrun.of(entry.budget.unit);
-            if let Some(purse) = entry.accounts.get_mut(account) {
+            if let Some(purse) = existing(entry, account) {
                 purse.overrun = purse.overrun.saturating_add(amount);
             }
         }
+    }
+}
+
+fn existing<'e>(entry: &'e mut Entry, account: &SmolStr) -> Option<&'e mut Purse> {
+    match account.as_str() {
+        "" => Some(&mut entry.sole),
+        account => entry.accounts.get_mut(account),
     }
 }

@@ -86,7 +86,8 @@ fn set(state: &State, budget: &Budget) -> Decided {
         return rejected(Code::Invalid, "soft must not be above hard");
     }
     if let Some(entry) = known {
-        let in_use = entry.accounts.values().any(|purse| purse.reserved > 0);
+        let in_use =
+            entry.sole.reserved > 0 || entry.accounts.values().any(|purse| purse.reserved > 0);
         let other = entry.budget.unit != budget.unit || entry.budget.each != budget.each;
         if in_use && other {
             return rejected(

@@ -30,7 +30,9 @@ pub struct Budgets {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Entry {
     pub budget: Arc<Budget>,
-    /// One account under the empty key, or one per agent or label value.
+    /// The account that all share; its key is empty.
+    pub sole: Purse,
+    /// One account per agent or label value, where each has its own.
     pub accounts: Map<SmolStr, Purse>,
     #[serde(skip)]
     pub compiled: Option<Compiled>,
@@ -41,6 +43,8 @@ pub struct Entry {
 pub struct Purse {
     /// The period the numbers belong to. What is reserved goes on into the next.
     pub period_start: Time,
+    /// When the next one starts; zero before the first use.
+    pub period_end: Time,
     pub spent: u64,
     pub reserved: u64,
     pub topped_up: u64,
@@ -65,9 +69,35 @@ impl Budgets {
 impl Entry {
     /// The account as it stands at `now`: a new period starts afresh.
     pub fn purse(&self, account: &str, now: Time) -> Purse {
-        let mut purse = self.accounts.get(account).cloned().unwrap_or_default();
+        let known = match account {
+            "" => Some(&self.sole),
+            account => self.accounts.get(account),
+        };
+        let mut purse = known.cloned().unwrap_or_default();
         purse.roll(&self.budget, now);
         purse
+    }
+
+    /// The account as it stands at `now`, to be changed; a fresh one if need be.
+    pub fn purse_mut(&mut self, account: &SmolStr, now: Time) -> &mut Purse {
+        let purse = match account.as_str() {
+            "" => &mut self.sole,
+            _ => self.accounts.entry(account.clone()).or_default(),
+        };
+        purse.roll(&self.budget, now);
+        purse
+    }
+
+    /// Every account's name; the sole one's is empty.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let sole = (self.budget.each == Account::All).then_some("");
+        sole.into_iter()
+            .chain(self.accounts.keys().map(SmolStr::as_str))
+    }
+
+    /// Every account.
+    pub fn purses_mut(&mut self) -> impl Iterator<Item = &mut Purse> {
+        std::iter::once(&mut self.sole).chain(self.accounts.values_mut())
     }
 
     /// Which account a request is charged to; `None`: it does not count.
@@ -83,6 +113,10 @@ impl Entry {
 impl Purse {
     /// Starts the current period if it has changed.
     pub fn roll(&mut self, budget: &Budget, now: Time) {
+        if now < self.period_end {
+            return;
+        }
+        self.period_end = period::end(budget.period, now).unwrap_or(Time::MAX);
         let start = period::start(budget.period, now);
         if start != self.period_start {
             self.period_start = start;

@@ -29,6 +29,7 @@ pub fn set(state: &mut State, limit: &Arc<Limit>) {
                 limit: limit.clone(),
                 current_milli: 0,
                 lowered_at: Time::ZERO,
+                sole: Count::default(),
                 counts: Map::default(),
                 sweep_at: SWEEP_MIN,
                 fair: fair::Shares::default(),
@@ -109,7 +110,7 @@ pub fn charge(state: &mut State, charges: &[LimitCharge], class: Class, at: Time
             Measure::Rate(rate) => paces(entry, rate, class),
             Measure::Concurrency(_) => (None, None),
         };
-        let count = entry.counts.entry(count_key.clone()).or_default();
+        let count = entry.count_mut(&count_key);
         count.granted += 1;
         let index = class as usize;
         match &limit.measure {
@@ -140,7 +141,11 @@ pub fn release(state: &mut State, charges: &Charges, class: Class, refund: bool)
             Measure::Rate(rate) if refund => paces(entry, rate, class).1,
             Measure::Rate(_) | Measure::Concurrency(_) => None,
         };
-        if let Some(count) = entry.counts.get_mut(count_key) {
+        let count = match count_key.as_str() {
+            "" => Some(&mut entry.sole),
+            key => entry.counts.get_mut(key),
+        };
+        if let Some(count) = count {
             let in_flight = &mut count.in_flight[class as usize];
             *in_flight = in_flight.saturating_sub(1);
             if let Some(pace) = shared {
@@ -157,7 +162,7 @@ pub fn recount(state: &mut State, charges: &Charges, class: Class) {
         if let Some(entry) = state.limits.get_mut(*key)
             && matches!(entry.limit.measure, Measure::Concurrency(_))
         {
-            let count = entry.counts.entry(count_key.clone()).or_default();
+            let count = entry.count_mut(count_key);
             count.in_flight[class as usize] += 1;
         }
     }

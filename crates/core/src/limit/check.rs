@@ -54,7 +54,7 @@ pub fn check(
         let waits_here = ask.waits_for_limit == Some(key);
         let passed_over = !waits_here && entry.queue.has(ask.class);
         count_keys(&entry.limit, ask.request, |count_key| {
-            let count = entry.counts.get(&count_key);
+            let count = entry.count(&count_key);
             let room = room(entry, count, ask.class, ask.now);
             seen(&entry.limit, room.used, room.max);
             if (!room.fits || passed_over) && full.is_none() {
@@ -115,7 +115,8 @@ pub fn room(entry: &Entry, count: Option<&Count>, class: Class, now: Time) -> Ro
 
 fn rate_room(entry: &Entry, rate: &Rate, count: Option<&Count>, class: Class, now: Time) -> Room {
     let max = entry.max();
-    let count = count.cloned().unwrap_or_default();
+    let fresh = Count::default();
+    let count = count.unwrap_or(&fresh);
     let (own, shared) = paces(entry, rate, class);
     let buckets = [
         own.map(|pace| (count.reserved[class as usize], pace)),

@@ -41,7 +41,9 @@ pub struct Entry {
     pub current_milli: u64,
     /// When a dynamic limit was last lowered.
     pub lowered_at: Time,
-    /// One count under the empty key, or one per agent, resource or action.
+    /// The count that all share; its key is empty.
+    pub sole: Count,
+    /// One count per agent, resource or action, where each has its own.
     pub counts: Map<SmolStr, Count>,
     /// Sweep idle counts away when there are this many.
     pub sweep_at: usize,
@@ -97,6 +99,32 @@ impl Limits {
 }
 
 impl Entry {
+    /// The count with this key, if anything was ever counted there.
+    pub fn count(&self, key: &str) -> Option<&Count> {
+        if key.is_empty() {
+            Some(&self.sole)
+        } else {
+            self.counts.get(key)
+        }
+    }
+
+    /// The count with this key, a fresh one if need be.
+    pub fn count_mut(&mut self, key: &SmolStr) -> &mut Count {
+        if key.is_empty() {
+            &mut self.sole
+        } else {
+            self.counts.entry(key.clone()).or_default()
+        }
+    }
+
+    /// Every count with its key; the sole one's is empty.
+    pub fn all_counts(&self) -> impl Iterator<Item = (&str, &Count)> {
+        let sole = matches!(self.limit.each, fleet_types::limit::Each::All);
+        let sole = sole.then_some(("", &self.sole));
+        sole.into_iter()
+            .chain(self.counts.iter().map(|(key, count)| (key.as_str(), count)))
+    }
+
     /// The most it allows now: at once, or per span.
     pub fn max(&self) -> u64 {
         let declared = match &self.limit.measure {

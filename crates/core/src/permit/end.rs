@@ -15,7 +15,9 @@ use fleet_types::{Actor, AgentId, Code, Event, Millis, PermitId, Rejection, Time
 
 /// The permit, if it is live and belongs to this agent, for which the caller speaks.
 pub fn owned(state: &State, by: &Actor, id: PermitId, agent: &AgentId) -> Result<u32, Rejection> {
-    request::asker(state, by, agent)?;
+    if !by.may_act_as(agent) {
+        return Err(request::not_yours_to_speak_for(agent));
+    }
     let Some(key) = state.permits.key(id) else {
         return Err(Rejection::new(
             Code::PermitUnknown,

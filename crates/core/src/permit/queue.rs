@@ -61,7 +61,7 @@ pub fn stopped(state: &mut State, blocker: &Blocker, request: &Request) {
     {
         let limit = entry.limit.clone();
         count_keys(&limit, request, |count_key| {
-            entry.counts.entry(count_key).or_default().stopped += 1;
+            entry.count_mut(&count_key).stopped += 1;
         });
     }
 }

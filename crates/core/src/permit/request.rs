@@ -81,10 +81,7 @@ pub fn decide(state: &State, by: &Actor, request: &Arc<Request>, now: Time) -> D
 /// The agent's key, if it is known and the caller speaks for it.
 pub fn asker(state: &State, by: &Actor, agent: &AgentId) -> Result<AgentKey, Rejection> {
     if !by.may_act_as(agent) {
-        return Err(Rejection::new(
-            Code::IdentityMismatch,
-            format!("this credential does not speak for agent {agent}"),
-        ));
+        return Err(not_yours_to_speak_for(agent));
     }
     state.agents.key(agent).ok_or_else(|| {
         Rejection::new(
@@ -92,6 +89,13 @@ pub fn asker(state: &State, by: &Actor, agent: &AgentId) -> Result<AgentKey, Rej
             format!("agent {agent} is not registered; register it first"),
         )
     })
+}
+
+pub fn not_yours_to_speak_for(agent: &AgentId) -> Rejection {
+    Rejection::new(
+        Code::IdentityMismatch,
+        format!("this credential does not speak for agent {agent}"),
+    )
 }
 
 /// What depends on the fleet's settings; the rest was checked when the request was parsed.

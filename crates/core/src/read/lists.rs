@@ -89,11 +89,11 @@ pub fn limits(
         if only.is_some_and(|only| *only != entry.limit.id) {
             return None;
         }
-        let counts = entry.counts.iter().take(PARTS_MAX);
+        let counts = entry.all_counts().take(PARTS_MAX);
         let counts = counts.map(|(key, count)| {
             let room = room(entry, Some(count), Class::Normal, state.now);
             LimitCount {
-                key: (!key.is_empty()).then(|| key.clone()),
+                key: (!key.is_empty()).then(|| key.into()),
                 used: room.used,
                 max: room.max,
                 granted: count.granted,
@@ -128,11 +128,11 @@ pub fn budgets(
         if only.is_some_and(|only| *only != budget.id) {
             return None;
         }
-        let names = entry.accounts.keys().take(PARTS_MAX);
+        let names = entry.names().take(PARTS_MAX);
         let accounts = names.map(|name| {
             let purse = entry.purse(name, now);
             BudgetAccount {
-                account: (!name.is_empty()).then(|| name.clone()),
+                account: (!name.is_empty()).then(|| name.into()),
                 unit: budget.unit,
                 period: budget.period,
                 period_start: purse.period_start,

@@ -1,0 +1,53 @@
+//! The benchmarks, run by `cargo xtask bench NAME [--json]`. Machines are noisy: every figure that depends on one is
+//! quoted beside something that ran in the same call.
+mod core;
+mod durable;
+mod figures;
+mod world;
+
+use clap::{Parser, ValueEnum};
+use figures::Figures;
+
+/// As in the server: the system's allocator costs a fifth of a permit.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Measures FleetCommand.
+#[derive(Parser)]
+struct Args {
+    /// Which benchmark.
+    name: Name,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+    /// How long to measure, in seconds, where it depends on time.
+    #[arg(long, default_value_t = 5)]
+    seconds: u64,
+    /// Where files are put; the default is a temporary directory.
+    #[arg(long)]
+    dir: Option<std::path::PathBuf>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    /// Decide and apply in memory, on one core.
+    Core,
+    /// Through the runtime and SQLite with a real sync, 64 in flight, and one.
+    Durable,
+}
+
+fn main() {
+    let args = Args::parse();
+    let figures: Figures = match args.name {
+        Name::Core => core::run(args.seconds),
+        Name::Durable => durable::run(args.seconds, args.dir.as_deref()),
+    };
+    if args.json {
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&figures).expect("figures have a JSON form")
+        );
+    } else {
+        println!("{figures}");
+    }
+}
