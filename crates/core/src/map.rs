@@ -2,6 +2,7 @@
 //!
 //! `Map` and `Set` hash for speed and iterate in insertion order, so the per-process random hash key (a
 //! guard against crafted collisions) can never be observed. `Slab` hands out small stable keys.
+use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use std::ops::{Index, IndexMut};
 
@@ -9,6 +10,41 @@ use std::ops::{Index, IndexMut};
 pub type Map<K, V> = indexmap::IndexMap<K, V, ahash::RandomState>;
 /// A set that iterates in insertion order.
 pub type Set<K> = indexmap::IndexSet<K, ahash::RandomState>;
+
+/// Finds the small key of a name that is stored elsewhere, under that key. Touches one line of memory more than the
+/// value itself; never iterated.
+#[derive(Debug, Default)]
+pub struct Names {
+    table: HashTable<u32>,
+    hasher: ahash::RandomState,
+}
+
+impl Names {
+    /// The key whose name, as `name_of` tells it, is this one.
+    pub fn get<'s>(&self, name: &str, name_of: impl Fn(u32) -> &'s str) -> Option<u32> {
+        let hash = self.hasher.hash_one(name);
+        self.table.find(hash, |key| name_of(*key) == name).copied()
+    }
+
+    /// Files a key under its name, which must not be filed yet.
+    pub fn insert<'s>(&mut self, key: u32, name: &str, name_of: impl Fn(u32) -> &'s str) {
+        let hash = self.hasher.hash_one(name);
+        let hasher = &self.hasher;
+        self.table
+            .insert_unique(hash, key, |key| hasher.hash_one(name_of(*key)));
+    }
+
+    pub fn remove(&mut self, key: u32, name: &str) {
+        let hash = self.hasher.hash_one(name);
+        if let Ok(found) = self.table.find_entry(hash, |other| *other == key) {
+            found.remove();
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+}
 
 /// Values under small keys that stay valid until the value is removed; freed keys are used again, last first.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -156,8 +156,8 @@ pub(crate) fn at_most_64<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
     Ok(list)
 }
 
-/// Allow-lists of patterns. `None` lists nothing: the fleet's default decides. At most 64 entries each.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+/// Allow-lists of patterns; what they do not name follows the fleet's default. At most 64 entries each.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Allow {
     /// Actions it may take: `payment.*`.

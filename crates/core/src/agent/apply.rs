@@ -1,6 +1,7 @@
 //! What registry events do to the state.
-use super::{Agent, speaker};
-use crate::map::{Map, Set};
+use super::{Agent, Terms, speaker};
+use crate::map::Map;
+use crate::permit::NOTHING;
 use crate::state::State;
 use fleet_types::Time;
 use fleet_types::event::{AgentRegistered, AgentRemoved, AgentStatusSet};
@@ -23,11 +24,12 @@ pub fn registered(state: &mut State, event: &AgentRegistered, at: Time) {
                 usage: Default::default(),
                 registered_at: at,
                 updated_at: at,
-                permits: Set::default(),
+                terms: Terms::default(),
+                first_permit: NOTHING,
                 in_flight: 0,
                 waiting: BTreeSet::new(),
             });
-            state.agents.by_id.insert(definition.id.clone(), key);
+            state.agents.file(key);
             state
                 .scopes
                 .agent_moved(&[], &state.agents.agents[key].chain);
@@ -68,13 +70,15 @@ fn settle(state: &mut State, key: u32, at: Time) {
     let chain = state.scopes.chain(agent.speaks.scope.as_ref());
     state.scopes.agent_moved(&agent.chain, &chain);
     agent.chain = chain;
+    state.agents.set_terms(key);
     state.wake_agent(key);
 }
 
 pub fn removed(state: &mut State, event: &AgentRemoved) {
-    if let Some(key) = state.agents.by_id.swap_remove(&event.agent)
+    if let Some(key) = state.agents.key(&event.agent)
         && let Some(agent) = state.agents.agents.remove(key)
     {
+        state.agents.by_id.remove(key, agent.id.as_str());
         state.scopes.agent_moved(&agent.chain, &[]);
         state.halts.unpin(key);
     }

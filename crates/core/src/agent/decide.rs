@@ -90,12 +90,13 @@ fn remove(state: &State, id: &AgentId) -> Decided {
         return unknown(id);
     };
     let agent = &state.agents.agents[key];
-    if !agent.permits.is_empty() {
+    let permits = state.permits.of(agent).count();
+    if permits > 0 {
         return rejected(
             Code::Conflict,
             format!(
                 "agent {id} holds or waits for {} permits; halt it or let them end first",
-                agent.permits.len()
+                permits
             ),
         );
     }

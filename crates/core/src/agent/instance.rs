@@ -142,10 +142,11 @@ fn connect(
 
 /// What an instance holds or waits for, in order of request.
 fn held_by(state: &State, agent: AgentKey, key: &InstanceKey) -> Vec<PermitId> {
-    let mut permits: Vec<PermitId> = state.agents.agents[agent]
+    let agent = &state.agents.agents[agent];
+    let mut permits: Vec<PermitId> = state
         .permits
-        .iter()
-        .map(|permit| &state.permits[*permit])
+        .of(agent)
+        .map(|permit| &state.permits[permit])
         .filter(|permit| {
             let holder = permit.request.instance.as_ref();
             holder.is_some_and(|holder| holder.id == key.instance)

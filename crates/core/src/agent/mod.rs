@@ -6,10 +6,10 @@ pub mod apply;
 pub mod decide;
 pub mod instance;
 
-use crate::map::{Map, Set, Slab};
-use crate::permit::{PermitKey, Place};
+use crate::map::{Map, Names, Set, Slab};
+use crate::permit::{NOTHING, PermitKey, Place};
 use crate::scope::ScopeKey;
-use fleet_types::agent::{Definition, Status};
+use fleet_types::agent::{Allow, Definition, Priority, Status, Weight};
 use fleet_types::view::Usage;
 use fleet_types::{AgentId, GroupId, InstanceId, Time, Version};
 pub use instance::Instance;
@@ -23,8 +23,13 @@ pub type AgentKey = u32;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Registry {
-    pub by_id: Map<AgentId, AgentKey>,
     pub agents: Slab<Agent>,
+    /// Derived.
+    #[serde(skip)]
+    pub by_id: Names,
+    /// Equal allow-lists are one, so that a large fleet of like agents asks the same memory. Derived.
+    #[serde(skip)]
+    pub allows: Set<Arc<Allow>>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -42,9 +47,12 @@ pub struct Agent {
     pub usage: Usage,
     pub registered_at: Time,
     pub updated_at: Time,
-    /// Permits it holds or waits for. Derived.
+    /// What every request asks about the version that speaks, in one place. Derived.
     #[serde(skip)]
-    pub permits: Set<PermitKey>,
+    pub terms: Terms,
+    /// The first of the permits it holds or waits for; each knows the next. Derived.
+    #[serde(skip, default = "nothing")]
+    pub first_permit: PermitKey,
     /// How many of them it holds. Derived.
     #[serde(skip)]
     pub in_flight: u32,
@@ -53,9 +61,54 @@ pub struct Agent {
     pub waiting: BTreeSet<Place>,
 }
 
+/// What every request asks about an agent.
+#[derive(Clone, Debug, Default)]
+pub struct Terms {
+    pub offline: bool,
+    pub priority: Priority,
+    pub weight: Weight,
+    pub concurrency_max: Option<u32>,
+    pub allow: Arc<Allow>,
+}
+
+fn nothing() -> PermitKey {
+    NOTHING
+}
+
 impl Registry {
     pub fn key(&self, id: &AgentId) -> Option<AgentKey> {
-        self.by_id.get(id).copied()
+        self.by_id
+            .get(id.as_str(), |key| self.agents[key].id.as_str())
+    }
+
+    /// Files an agent that was put into the slab under its name.
+    pub fn file(&mut self, key: AgentKey) {
+        let agents = &self.agents;
+        self.by_id
+            .insert(key, agents[key].id.as_str(), |key| agents[key].id.as_str());
+    }
+
+    /// Works out what requests will ask about an agent.
+    pub fn set_terms(&mut self, key: AgentKey) {
+        let speaks = self.agents[key].speaks.clone();
+        let allow = match self.allows.get(&speaks.allow) {
+            Some(allow) => allow.clone(),
+            None => {
+                if self.allows.len() > 2 * self.agents.len() {
+                    self.allows.retain(|allow| Arc::strong_count(allow) > 1);
+                }
+                let allow = Arc::new(speaks.allow.clone());
+                self.allows.insert(allow.clone());
+                allow
+            }
+        };
+        self.agents[key].terms = Terms {
+            offline: speaks.status == Status::Offline,
+            priority: speaks.priority,
+            weight: speaks.weight,
+            concurrency_max: speaks.config.concurrency_max,
+            allow,
+        };
     }
 
     pub fn get(&self, id: &AgentId) -> Option<&Agent> {

@@ -73,8 +73,8 @@ fn order(state: &State, by: &Actor, order: &Order) -> Decided {
                 });
             }
         }
-        for key in &agent.permits {
-            let permit = &state.permits[*key];
+        for key in state.permits.of(agent) {
+            let permit = &state.permits[key];
             let waits = matches!(permit.phase, Phase::Waiting(_));
             let ends = match order.mode {
                 Mode::Immediate => true,

@@ -11,7 +11,7 @@
 pub mod check;
 pub mod deadlock;
 
-use crate::map::{Map, Slab};
+use crate::map::{Names, Slab};
 use crate::permit::{PermitKey, Place};
 use fleet_types::Token;
 use fleet_types::lock::Mode;
@@ -29,7 +29,7 @@ const SWEEP_MIN: usize = 262_144;
 
 #[derive(Debug, Default)]
 pub struct Locks {
-    by_path: Map<SmolStr, NodeKey>,
+    by_path: Names,
     nodes: Slab<Node>,
     sweep_at: usize,
     /// Resources that somebody holds.
@@ -59,7 +59,7 @@ pub struct Holder {
 
 impl Locks {
     pub fn node(&self, path: &str) -> Option<NodeKey> {
-        self.by_path.get(path).copied()
+        self.by_path.get(path, |key| &self.nodes[key].path)
     }
 
     pub fn get(&self, key: NodeKey) -> &Node {
@@ -73,8 +73,8 @@ impl Locks {
 
     /// The node of a path and of all above it; makes what is not there yet.
     fn ensure(&mut self, path: &str) -> NodeKey {
-        if let Some(key) = self.by_path.get(path) {
-            return *key;
+        if let Some(key) = self.node(path) {
+            return key;
         }
         self.sweep();
         let parent = match path.rsplit_once('/') {
@@ -90,7 +90,8 @@ impl Locks {
             waiters: BTreeMap::new(),
             waiting_below: 0,
         });
-        self.by_path.insert(SmolStr::new(path), key);
+        let nodes = &self.nodes;
+        self.by_path.insert(key, path, |key| &nodes[key].path);
         if parent != NONE {
             self.nodes[parent].children.push(key);
         }
@@ -233,7 +234,7 @@ impl Locks {
             .collect();
         for key in &gone {
             if let Some(node) = self.nodes.remove(*key) {
-                self.by_path.swap_remove(&node.path);
+                self.by_path.remove(*key, &node.path);
             }
         }
         // A node with an idle parent is idle itself, so only children can be missing now.

@@ -96,6 +96,7 @@ pub fn finished(state: &mut State, event: &Finished, at: Time) {
         return;
     };
     extend::leave(state, key);
+    state.unlink(key);
     let Some(permit) = state.permits.remove(key) else {
         return;
     };
@@ -104,7 +105,6 @@ pub fn finished(state: &mut State, event: &Finished, at: Time) {
         return;
     };
     state.timers.forget_one();
-    state.agents.agents[permit.agent].permits.swap_remove(&key);
     let cancelled = finish.ending == Ending::Cancelled;
     grant::give_back(state, &granted, key, permit.agent, class, cancelled);
     budget::apply::post(state, &event.posted, at);
@@ -147,9 +147,8 @@ pub fn denied(state: &mut State, event: &Denied, at: Time) {
     let denial = &event.denial;
     if let Some(key) = state.permits.key(denial.permit) {
         queue::leave(state, key);
-        if let Some(permit) = state.permits.remove(key) {
-            state.agents.agents[permit.agent].permits.swap_remove(&key);
-        }
+        state.unlink(key);
+        state.permits.remove(key);
     } else if let Some(blocker) = &denial.blocker {
         queue::stopped(state, blocker, &event.request);
     }
@@ -184,9 +183,9 @@ fn taken_back(state: &mut State, id: PermitId) -> Option<u32> {
     let key = state.permits.key(id)?;
     queue::leave(state, key);
     extend::leave(state, key);
+    state.unlink(key);
     let permit = state.permits.remove(key)?;
     let class = permit.class();
-    state.agents.agents[permit.agent].permits.swap_remove(&key);
     match permit.phase {
         Phase::Granted(granted) => {
             state.timers.forget_one();

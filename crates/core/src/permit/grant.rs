@@ -1,6 +1,6 @@
 //! What a grant consumes, all at once (I7).
 use super::gates::{Passed, Report};
-use super::{HeldLock, Permit, PermitKey, Phase, Rank, request};
+use super::{HeldLock, NOTHING, Permit, PermitKey, Phase, Rank, request};
 use crate::agent::AgentKey;
 use crate::budget::decide::soft_reached;
 use crate::lock::Holder;
@@ -73,8 +73,10 @@ pub fn granted(state: &mut State, event: &Granted, seq: Seq, at: Time) {
                 asked_at: at,
                 rank,
                 phase,
+                next: NOTHING,
+                prev: NOTHING,
             });
-            state.agents.agents[agent].permits.insert(key);
+            state.link(key);
             key
         }
     };
@@ -106,7 +108,7 @@ pub fn granted(state: &mut State, event: &Granted, seq: Seq, at: Time) {
 
 /// Books a permit that waited in the fair queues of the limits it is charged to.
 fn book(state: &mut State, event: &Granted, agent: AgentKey) {
-    let weight = state.agents.agents[agent].speaks.weight;
+    let weight = state.agents.agents[agent].terms.weight;
     for charge in &event.limits {
         if let Some(limit) = state.limits.key(&charge.limit)
             && let Some(entry) = state.limits.get_mut(limit)

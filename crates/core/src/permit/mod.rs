@@ -9,7 +9,7 @@ pub mod queue;
 pub mod renew;
 pub mod request;
 
-use crate::agent::AgentKey;
+use crate::agent::{Agent, AgentKey};
 use crate::budget::apply::Reservations;
 use crate::decide::Decided;
 use crate::limit::apply::Charges;
@@ -29,6 +29,9 @@ use std::sync::Arc;
 
 /// The small number of a live permit; used again when it has ended.
 pub type PermitKey = u32;
+
+/// No permit.
+pub const NOTHING: PermitKey = PermitKey::MAX;
 
 /// A turn: earlier goes first. A step of priority is worth `age_step_ms` of waiting, and as everybody ages alike
 /// the order of two waiters never changes, so no low priority starves.
@@ -69,6 +72,15 @@ pub struct Permit {
     pub asked_at: Time,
     pub rank: Rank,
     pub phase: Phase,
+    /// The neighbours in the list of its agent's permits. Derived.
+    #[serde(skip, default = "nothing")]
+    pub next: PermitKey,
+    #[serde(skip, default = "nothing")]
+    pub prev: PermitKey,
+}
+
+fn nothing() -> PermitKey {
+    NOTHING
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -163,6 +175,14 @@ impl Permits {
         self.slab.iter()
     }
 
+    /// The permits an agent holds or waits for, the newest first.
+    pub fn of(&self, agent: &Agent) -> impl Iterator<Item = PermitKey> + use<'_> {
+        let some = |key: PermitKey| (key != NOTHING).then_some(key);
+        std::iter::successors(some(agent.first_permit), move |key| {
+            some(self.slab[*key].next)
+        })
+    }
+
     /// What a permit that holds and waits for more claims, and its turn.
     pub fn waits_for_locks(&self, key: PermitKey) -> Option<(Asker, &[Claim])> {
         let permit = self.get(key)?;
@@ -224,6 +244,33 @@ impl Permit {
     }
 }
 
+impl State {
+    /// Puts a permit at the head of its agent's list.
+    pub fn link(&mut self, key: PermitKey) {
+        let agent = self.permits[key].agent;
+        let first = std::mem::replace(&mut self.agents.agents[agent].first_permit, key);
+        self.permits[key].next = first;
+        self.permits[key].prev = NOTHING;
+        if first != NOTHING {
+            self.permits[first].prev = key;
+        }
+    }
+
+    /// Takes a permit out of its agent's list.
+    pub fn unlink(&mut self, key: PermitKey) {
+        let Permit {
+            agent, next, prev, ..
+        } = self.permits[key];
+        match prev {
+            NOTHING => self.agents.agents[agent].first_permit = next,
+            prev => self.permits[prev].next = next,
+        }
+        if next != NOTHING {
+            self.permits[next].prev = prev;
+        }
+    }
+}
+
 pub fn decide(state: &State, by: &Actor, command: &Command, now: Time) -> Decided {
     match command {
         Command::Request(asked) => request::decide(state, by, asked, now),
@@ -251,11 +298,16 @@ pub fn rebuild(state: &mut State) {
     for key in 0..state.budgets.entries.len() as u32 {
         crate::budget::apply::compile(state, key);
     }
+    let agents: Vec<AgentKey> = state.agents.agents.iter().map(|(key, _)| key).collect();
+    for key in agents {
+        state.agents.file(key);
+        state.agents.set_terms(key);
+    }
     let keys: Vec<PermitKey> = state.permits.iter().map(|(key, _)| key).collect();
     for key in keys {
+        state.link(key);
         let permit = &state.permits[key];
         let agent = permit.agent;
-        state.agents.agents[agent].permits.insert(key);
         match &permit.phase {
             Phase::Waiting(_) => queue::enter(state, key),
             Phase::Granted(granted) => {

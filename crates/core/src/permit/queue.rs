@@ -2,7 +2,9 @@
 //!
 //! A waiting permit holds and consumes nothing (I7); when its turn comes it passes all gates again, from the first.
 use super::gates::{Ask, Report, Stop, pass};
-use super::{Permit, PermitKey, Phase, Place, Rank, Waiting, WaitsOn, extend, grant, request};
+use super::{
+    NOTHING, Permit, PermitKey, Phase, Place, Rank, Waiting, WaitsOn, extend, grant, request,
+};
 use crate::limit::check::count_keys;
 use crate::lock::check::Asker;
 use crate::memory::Outcome;
@@ -30,8 +32,10 @@ pub fn queued(state: &mut State, event: &Queued, at: Time) {
             blocker: event.waits_for.clone(),
             until: event.until,
         }),
+        next: NOTHING,
+        prev: NOTHING,
     });
-    state.agents.agents[agent].permits.insert(key);
+    state.link(key);
     state.totals.queued += 1;
     stopped(state, &event.waits_for, &event.request);
     enter(state, key);

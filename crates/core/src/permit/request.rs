@@ -157,7 +157,7 @@ pub fn first_ask<'s>(
 
 /// The request's own priority, or its agent's.
 pub fn priority(state: &State, agent: AgentKey, request: &Request) -> Priority {
-    let own = || state.agents.agents[agent].speaks.priority;
+    let own = || state.agents.agents[agent].terms.priority;
     request.priority.unwrap_or_else(own)
 }
 

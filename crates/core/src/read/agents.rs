@@ -1,5 +1,5 @@
 //! The registry and the live instances, as seen.
-use super::{page, sorted};
+use super::page;
 use crate::agent::{Agent as Entry, AgentKey, Instance};
 use crate::permit::Phase;
 use crate::state::State;
@@ -86,10 +86,18 @@ pub fn agents(
     after: Option<&str>,
     count: usize,
 ) -> Page<Agent> {
-    let ids = state.agents.by_id.iter();
-    let wanted = |key: &AgentKey| filter.matches(state, &state.agents.agents[*key]);
-    let rows = sorted(ids, after, wanted);
-    let rows = rows.into_iter().map(|(id, key)| (id, view(state, *key)));
+    let mut rows: Vec<(&str, AgentKey)> = state
+        .agents
+        .agents
+        .iter()
+        .filter(|(_, agent)| after.is_none_or(|after| agent.id.as_str() > after))
+        .filter(|(_, agent)| filter.matches(state, agent))
+        .map(|(key, agent)| (agent.id.as_str(), key))
+        .collect();
+    rows.sort_unstable();
+    let rows = rows
+        .into_iter()
+        .map(|(id, key)| (id.to_owned(), view(state, key)));
     page(state, rows, after, count)
 }
 
@@ -130,10 +138,10 @@ pub fn instances(
 
 fn view(state: &State, key: AgentKey) -> Agent {
     let agent = &state.agents.agents[key];
-    let waiting = agent
+    let waiting = state
         .permits
-        .iter()
-        .filter(|permit| matches!(state.permits[**permit].phase, Phase::Waiting(_)))
+        .of(agent)
+        .filter(|permit| matches!(state.permits[*permit].phase, Phase::Waiting(_)))
         .count() as u64;
     Agent {
         definition: (*agent.speaks).clone(),
@@ -170,11 +178,14 @@ fn instance_view(
     name: &InstanceKey,
     instance: &Instance,
 ) -> InstanceView {
-    let held = state.agents.agents[key].permits.iter().filter(|permit| {
-        let permit = &state.permits[**permit];
-        let holder = permit.request.instance.as_ref();
-        permit.granted().is_some() && holder.is_some_and(|h| h.id == name.instance)
-    });
+    let held = state
+        .permits
+        .of(&state.agents.agents[key])
+        .filter(|permit| {
+            let permit = &state.permits[*permit];
+            let holder = permit.request.instance.as_ref();
+            permit.granted().is_some() && holder.is_some_and(|h| h.id == name.instance)
+        });
     InstanceView {
         id: name.instance.clone(),
         epoch: instance.epoch,

@@ -38,8 +38,8 @@ pub fn permits(
     let mut rows: Vec<(PermitId, PermitKey)> = match &filter.agent {
         Some(agent) => match state.agents.get(agent) {
             Some(agent) => {
-                let keys = agent.permits.iter();
-                keys.map(|key| (state.permits[*key].id, *key)).collect()
+                let keys = state.permits.of(agent);
+                keys.map(|key| (state.permits[key].id, key)).collect()
             }
             None => Vec::new(),
         },

@@ -1,13 +1,12 @@
 //! Is the agent in use, its instance alive, its own concurrency free?
 use super::{Ask, Report, Stop};
 use fleet_types::Code;
-use fleet_types::agent::Status;
 use fleet_types::explain::Gate;
 use fleet_types::permit::Blocker;
 
 pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<(), Box<Stop>> {
     alive(ask)?;
-    let Some(max) = ask.agent.speaks.config.concurrency_max else {
+    let Some(max) = ask.agent.terms.concurrency_max else {
         return Ok(());
     };
     let in_flight = ask.agent.in_flight;
@@ -29,7 +28,7 @@ pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<(), Box<Stop>> {
 }
 
 pub fn alive(ask: &Ask<'_>) -> Result<(), Box<Stop>> {
-    if ask.agent.speaks.status == Status::Offline {
+    if ask.agent.terms.offline {
         return Err(Stop::deny(
             Gate::AgentState,
             Code::AgentOffline,

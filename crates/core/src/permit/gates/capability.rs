@@ -7,7 +7,7 @@ use fleet_types::{Code, Pattern};
 
 pub fn pass(ask: &Ask<'_>) -> Result<(), Box<Stop>> {
     let action = ask.request.action.as_str();
-    if !allowed(ask, &ask.agent.speaks.allow.actions, action) {
+    if !allowed(ask, &ask.agent.terms.allow.actions, action) {
         return Err(Stop::deny(
             Gate::Capability,
             Code::ActionNotAllowed,
@@ -22,7 +22,7 @@ pub fn pass(ask: &Ask<'_>) -> Result<(), Box<Stop>> {
 
 pub fn resources(ask: &Ask<'_>, claims: &[Claim]) -> Result<(), Box<Stop>> {
     for claim in claims {
-        if !allowed(ask, &ask.agent.speaks.allow.resources, claim.path.as_str()) {
+        if !allowed(ask, &ask.agent.terms.allow.resources, claim.path.as_str()) {
             return Err(Stop::deny(
                 Gate::Capability,
                 Code::ResourceNotAllowed,
