@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 /// Permits that are in flight at any moment.
 const IN_FLIGHT: usize = 1_000;
 /// Requests prepared outside the measurement, at a time.
-const PREPARED: u64 = 20_000;
+const PREPARED: u64 = 1_000;
 
 pub fn run(seconds: u64) -> Figures {
     let mut state = State::default();

@@ -12,10 +12,13 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
+/// An answer, its tag, and when it came.
+type Came = (u64, Result<Answer, Failure>, Instant);
+
 /// Answers as they come, for one thread that drives many permits.
 #[derive(Default)]
 struct Collector {
-    answers: Mutex<Vec<(u64, Result<Answer, Failure>, Instant)>>,
+    answers: Mutex<Vec<Came>>,
     filled: Condvar,
 }
 

@@ -3,6 +3,10 @@
 mod core;
 mod durable;
 mod figures;
+mod http;
+mod redis;
+mod served;
+mod session;
 mod world;
 
 use clap::{Parser, ValueEnum};
@@ -34,6 +38,10 @@ enum Name {
     Core,
     /// Through the runtime and SQLite with a real sync, 64 in flight, and one.
     Durable,
+    /// 64 WebSocket sessions, beside Redis.
+    Session,
+    /// 64 keep-alive HTTP connections.
+    Http,
 }
 
 fn main() {
@@ -41,6 +49,8 @@ fn main() {
     let figures: Figures = match args.name {
         Name::Core => core::run(args.seconds),
         Name::Durable => durable::run(args.seconds, args.dir.as_deref()),
+        Name::Session => session::run(args.seconds, args.dir.as_deref()),
+        Name::Http => http::run(args.seconds, args.dir.as_deref()),
     };
     if args.json {
         println!(

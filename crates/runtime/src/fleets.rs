@@ -16,7 +16,7 @@ use fleet_types::{FleetId, Seq, TenantId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 /// How fleets are run.
@@ -42,6 +42,8 @@ impl Default for Options {
 
 /// How often it is looked whether a snapshot is due.
 const LOOK_FOR_SNAPSHOTS: Duration = Duration::from_secs(1);
+/// How many times as long as a snapshot took its keeper rests, so that following a busy fleet costs little of a core.
+const REST_AFTER_SNAPSHOT: u32 = 20;
 /// The journal's name of the fleet that holds tenants, fleets and keys.
 const DIRECTORY: (&str, &str) = ("system", "directory");
 
@@ -260,13 +262,16 @@ impl Fleets {
     fn keep_snapshots(&self) -> Result<(), String> {
         let weak = Arc::downgrade(&self.inner);
         let thread = spawn("snapshots", move || {
+            let mut pause = LOOK_FOR_SNAPSHOTS;
             loop {
-                std::thread::sleep(LOOK_FOR_SNAPSHOTS);
+                std::thread::sleep(pause);
                 let Some(inner) = weak.upgrade() else { return };
                 if *inner.stopping.borrow() {
                     return;
                 }
+                let began = Instant::now();
                 inner.save_due();
+                pause = LOOK_FOR_SNAPSHOTS.max(began.elapsed() * REST_AFTER_SNAPSHOT);
             }
         })?;
         drop(thread); // Ends by itself; a stop need not wait for it.

@@ -139,9 +139,9 @@ impl Handle {
         self.shared.post.attach(key, epoch, outbox);
     }
 
-    /// No session any more; heartbeats decide when that is a failure.
-    pub fn detach(&self, key: &InstanceKey, epoch: Epoch) {
-        self.shared.post.detach(key, epoch);
+    /// No session behind this outbox any more; heartbeats decide when that is a failure.
+    pub fn detach(&self, key: &InstanceKey, outbox: &Arc<dyn Outbox>) {
+        self.shared.post.detach(key, outbox);
     }
 
     /// The instance is alive. Not journaled.

@@ -17,7 +17,7 @@ pub enum Error {
         /// Whose.
         fleet: FleetKey,
         /// Why.
-        source: fleet_journal::Error,
+        source: Box<fleet_journal::Error>,
     },
     /// A batch or snapshot is sound but its content is not of a format that this build reads.
     #[error("decode {what} of {fleet}; was it written by a newer build?")]
@@ -58,7 +58,7 @@ pub struct Recovered {
 pub fn recover(reader: &mut dyn Reader, fleet: &FleetKey) -> Result<Recovered, Error> {
     let journal = |source| Error::Journal {
         fleet: fleet.clone(),
-        source,
+        source: Box::new(source),
     };
     let head = reader.head(fleet).map_err(journal)?;
     let mut state = State::default();
@@ -95,7 +95,7 @@ fn follow(reader: &mut dyn Reader, fleet: &FleetKey, state: &mut State) -> Resul
     let batches = reader.read(fleet, from, BATCHES_PER_READ);
     let batches = batches.map_err(|source| Error::Journal {
         fleet: fleet.clone(),
-        source,
+        source: Box::new(source),
     })?;
     let mut count = 0;
     for batch in batches {

@@ -79,12 +79,12 @@ impl Service {
             let woken = shared
                 .inbox
                 .take(&mut work, COMMANDS_PER_TURN_MAX, Some(sleep));
-            if let Some(failure) = self.line.broken(self.writer.epoch()) {
-                if let Err(why) = self.recover(failure) {
-                    self.refuse(&mut work);
-                    shared.inbox.close();
-                    return End::Fatal(why);
-                }
+            if let Some(failure) = self.line.broken(self.writer.epoch())
+                && let Err(why) = self.recover(failure)
+            {
+                self.refuse(&mut work);
+                shared.inbox.close();
+                return End::Fatal(why);
             }
             let mut turn = Turn::default();
             let wall = self.clock.now();

@@ -253,6 +253,7 @@ pub enum Backoff {
 
 /// Where in its life a version is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AgentStatus)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// On trial: asked only by name.

@@ -137,6 +137,7 @@ events! {
 
 /// A permit was granted, at once or after waiting. Its fencing token is this event's sequence.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PermitGranted)]
 pub struct Granted {
     /// The permit.
     pub permit: PermitId,
@@ -158,6 +159,7 @@ pub struct Granted {
 
 /// A permit waits. It holds and consumes nothing (I7).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PermitQueued)]
 pub struct Queued {
     /// The permit it will become.
     pub permit: PermitId,
@@ -186,6 +188,7 @@ pub struct Requeued {
 
 /// A request was denied, at once or after waiting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PermitDenied)]
 pub struct Denied {
     /// What was asked.
     #[schema(value_type = Request)]
@@ -196,6 +199,7 @@ pub struct Denied {
 
 /// A permit ended as its holder said.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PermitFinished)]
 pub struct Finished {
     /// How.
     pub finish: Finish,

@@ -25,6 +25,7 @@ pub enum Target {
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
+#[schema(as = HaltMode)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Nothing new but actions the catalogue marks as risk reducing; what runs goes on.

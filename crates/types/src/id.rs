@@ -7,7 +7,15 @@ use std::str::FromStr;
 use utoipa::ToSchema;
 
 /// A name is 1–128 bytes of letters, digits and `. _ : @ -`, and starts with a letter or digit.
+///
+/// Names of tenants and fleets also name directories: at most 64 bytes, without `:` and `@`.
 fn check_name(kind: &str, name: &str) -> Result<(), Invalid> {
+    if matches!(kind, "tenant" | "fleet") && (name.len() > 64 || name.contains([':', '@'])) {
+        return Err(Invalid(format!(
+            "{kind} {:?} must be 1–64 letters, digits and . _ -",
+            name.chars().take(80).collect::<String>()
+        )));
+    }
     if name.is_empty() || name.len() > 128 {
         return Err(Invalid(format!(
             "{kind} must be 1–128 bytes, not {}",

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
+#[schema(as = LockMode)]
 #[serde(rename_all = "snake_case")]
 pub enum Mode {
     /// Others may hold it shared: reading.

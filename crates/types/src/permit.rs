@@ -397,6 +397,7 @@ pub struct BudgetCharge {
 
 /// What can be seen of a permit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PermitView)]
 pub struct View {
     /// The permit.
     pub permit: PermitId,
@@ -424,6 +425,7 @@ pub struct View {
 
 /// Where a permit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PermitState)]
 #[serde(rename_all = "snake_case")]
 pub enum ViewState {
     /// It waits.

@@ -17,6 +17,7 @@ use utoipa::ToSchema;
 
 /// The fleet at a glance.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FleetStatus)]
 pub struct Status {
     /// As of this place in the journal.
     pub seq: Seq,
@@ -68,6 +69,7 @@ pub struct Totals {
 
 /// An agent as seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AgentView)]
 pub struct Agent {
     /// The definition that speaks for it.
     pub definition: Definition,
@@ -123,6 +125,7 @@ pub struct Usage {
 
 /// An instance as seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = InstanceView)]
 pub struct Instance {
     /// Which.
     pub id: InstanceId,
@@ -180,6 +183,7 @@ pub struct LockWaiter {
 
 /// A limit and its use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = LimitView)]
 pub struct Limit {
     /// As set.
     pub limit: crate::limit::Limit,
@@ -211,6 +215,7 @@ pub struct LimitCount {
 
 /// A budget and its use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = BudgetView)]
 pub struct Budget {
     /// As set.
     pub budget: crate::budget::Budget,
@@ -243,6 +248,7 @@ pub struct BudgetAccount {
 
 /// A halt as seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = HaltView)]
 pub struct Halt {
     /// Which.
     pub id: HaltId,
@@ -293,6 +299,7 @@ pub struct Propagation {
 
 /// A scope as seen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ScopeView)]
 pub struct Scope {
     /// Where.
     pub path: ScopePath,

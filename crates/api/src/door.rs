@@ -1,0 +1,107 @@
+//! A fleet as one caller sees it: what handlers ask with.
+use crate::app::App;
+use crate::auth::{Caller, Operation};
+use crate::problem::{Problem, Result};
+use crate::reads;
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
+use fleet_core::State;
+use fleet_runtime::Handle;
+use fleet_types::{AgentId, Code, Command, Envelope, FleetId, Reply};
+
+/// A fleet and who stands at its door.
+#[derive(Clone)]
+pub struct Door {
+    /// What the doors share.
+    pub app: App,
+    /// Which fleet.
+    pub fleet: FleetId,
+    /// Its handle.
+    pub handle: Handle,
+    /// Who asks.
+    pub caller: Caller,
+}
+
+impl FromRequestParts<App> for Caller {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self> {
+        parts.extensions.get::<Caller>().cloned().ok_or_else(|| {
+            Problem::new(
+                Code::Unauthenticated,
+                "no key was given; send `Authorization: Bearer fk_…`",
+            )
+        })
+    }
+}
+
+impl FromRequestParts<App> for Door {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self> {
+        let caller = Caller::from_request_parts(parts, app).await?;
+        let params = RawPathParams::from_request_parts(parts, app)
+            .await
+            .map_err(|error| Problem::new(Code::Invalid, error.body_text()))?;
+        let name = params
+            .iter()
+            .find_map(|(key, value)| (key == "fleet").then_some(value))
+            .unwrap_or("");
+        let fleet = FleetId::parse(name)
+            .map_err(|why| Problem::new(Code::Invalid, why.to_string()).field("fleet"))?;
+        caller.may_reach(&fleet)?;
+        let handle = app.fleet(&caller.tenant, &fleet).await?;
+        Ok(Door {
+            app: app.clone(),
+            fleet,
+            handle,
+            caller,
+        })
+    }
+}
+
+impl Door {
+    /// Asks and waits for the durable answer.
+    ///
+    /// # Errors
+    /// When it was refused, or there is no answer.
+    pub async fn call(&self, command: Command) -> Result<Reply> {
+        Ok(self.handle.call(self.envelope(command)).await??)
+    }
+
+    /// The command with who asks.
+    #[must_use]
+    pub fn envelope(&self, command: Command) -> Envelope {
+        Envelope {
+            by: self.caller.actor.clone(),
+            command,
+        }
+    }
+
+    /// Reads the state.
+    ///
+    /// # Errors
+    /// When the fleet is not serving.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&State) -> R + Send + 'static,
+    ) -> Result<R> {
+        Ok(self.handle.read(read).await?)
+    }
+
+    /// Whether the caller may do this to, or as, this agent: by its role, its bound agent and its scope.
+    ///
+    /// # Errors
+    /// When it may not.
+    pub async fn may_for_agent(&self, operation: Operation, agent: &AgentId) -> Result<()> {
+        if matches!(operation, Operation::Ask | Operation::Connect) {
+            self.caller.may_act_as(agent)?;
+        }
+        if self.caller.scope.is_none() {
+            return self.caller.may_within(operation, None);
+        }
+        let agent = agent.clone();
+        let scope = self
+            .read(move |state| reads::agent_scope(state, &agent))
+            .await?;
+        self.caller.may_within(operation, scope.as_ref())
+    }
+}

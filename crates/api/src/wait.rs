@@ -1,0 +1,131 @@
+//! Waiting for a decision over HTTP: one follower of each fleet's journal for all who wait, and none when nobody does.
+//!
+//! A waiter is registered first and the state is read after that, so a decision in between is not missed.
+use fleet_runtime::Handle;
+use fleet_types::lock::Held;
+use fleet_types::permit::{Decision, Denial, Grant};
+use fleet_types::{Event, FleetId, PermitId, Record, Seq, TenantId, Token};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
+
+/// Who waits, by fleet.
+#[derive(Default)]
+pub struct Waits {
+    hubs: Mutex<HashMap<(TenantId, FleetId), Arc<Hub>>>,
+}
+
+/// Who waits in one fleet.
+#[derive(Default)]
+struct Hub {
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Default)]
+struct Waiting {
+    by_permit: HashMap<PermitId, Vec<oneshot::Sender<Record>>>,
+    followed: bool,
+}
+
+impl Waits {
+    /// Hears of the next decision about this permit. Read the state after this call and before waiting.
+    pub fn on(
+        &self,
+        tenant: &TenantId,
+        fleet: &FleetId,
+        handle: &Handle,
+        permit: PermitId,
+    ) -> oneshot::Receiver<Record> {
+        let hub = {
+            let mut hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
+            Arc::clone(hubs.entry((tenant.clone(), fleet.clone())).or_default())
+        };
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = hub.lock();
+        waiting.by_permit.entry(permit).or_default().push(sender);
+        if !waiting.followed {
+            waiting.followed = true;
+            // The decision stands behind the permit's own place.
+            tokio::spawn(follow(Arc::clone(&hub), handle.clone(), permit.0));
+        }
+        drop(waiting);
+        receiver
+    }
+}
+
+impl Hub {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn follow(hub: Arc<Hub>, handle: Handle, mut at: Seq) {
+    loop {
+        let records = handle.records_after(at, 1_024).await;
+        let mut waiting = hub.lock();
+        match records {
+            Ok(records) => {
+                for record in &records {
+                    if let Some(permit) = decided(record)
+                        && let Some(waiters) = waiting.by_permit.remove(&permit)
+                    {
+                        for waiter in waiters {
+                            // It may have stopped waiting.
+                            let _ = waiter.send(record.clone());
+                        }
+                    }
+                }
+                at = records.last().map_or(at, |record| record.seq);
+            }
+            // Who waits hears that nobody will tell, and asks again.
+            Err(_) => waiting.by_permit.clear(),
+        }
+        waiting.by_permit.retain(|_, waiters| {
+            waiters.retain(|waiter| !waiter.is_closed());
+            !waiters.is_empty()
+        });
+        if waiting.by_permit.is_empty() {
+            waiting.followed = false;
+            return;
+        }
+    }
+}
+
+/// The permit that this record decides about.
+fn decided(record: &Record) -> Option<PermitId> {
+    match &record.event {
+        Event::PermitGranted(granted) => Some(granted.permit),
+        Event::PermitDenied(denied) => Some(denied.denial.permit),
+        Event::PermitFinished(finished) => Some(finished.finish.permit),
+        Event::PermitExtended(extended) => Some(extended.permit),
+        Event::PermitExtensionDenied(denied) => Some(denied.denial.permit),
+        _ => None,
+    }
+}
+
+/// The decision that a record tells of.
+#[must_use]
+pub fn decision(record: &Record) -> Option<Decision> {
+    match &record.event {
+        Event::PermitGranted(granted) => Some(Decision::Granted(Grant {
+            permit: granted.permit,
+            resources: granted
+                .request
+                .resources
+                .iter()
+                .map(|claim| Held {
+                    path: claim.path.clone(),
+                    mode: claim.mode,
+                    token: Token(record.seq.0),
+                })
+                .collect(),
+            expires_at: granted.expires_at,
+            explain: granted.explain.clone(),
+        })),
+        Event::PermitDenied(denied) => Some(Decision::Denied(Denial::clone(&denied.denial))),
+        Event::PermitExtensionDenied(denied) => {
+            Some(Decision::Denied(Denial::clone(&denied.denial)))
+        }
+        _ => None,
+    }
+}

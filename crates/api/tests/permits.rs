@@ -1,0 +1,203 @@
+//! Permits through the real router, over the real runtime.
+mod common;
+use common::{Doors, claim};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn granted_completed_and_never_twice() {
+    let doors = Doors::open().await;
+    let mut body = claim("a", "1");
+    body["request_id"] = json!("r1");
+    let granted = doors.post("/v1/fleets/main/permits", body.clone()).await;
+    assert_eq!(granted.status, 200, "{}", granted.body);
+    assert_eq!(granted.body["decision"], "granted");
+    let permit = granted.body["permit"].as_str().unwrap();
+    let token = granted.body["resources"][0]["token"].clone();
+    let again = doors.post("/v1/fleets/main/permits", body.clone()).await;
+    assert_eq!(again.body["permit"], permit);
+    body["action"] = json!("payment.other");
+    let reused = doors.post("/v1/fleets/main/permits", body).await;
+    assert_eq!(reused.line(), "422 request_id_reused", "{}", reused.body);
+
+    let view = doors
+        .get(&format!("/v1/fleets/main/permits/{permit}"))
+        .await;
+    assert_eq!(view.body["state"], "granted");
+    let valid = json!({"resource": "ledger/1", "token": token});
+    assert_eq!(
+        doors
+            .post("/v1/fleets/main/locks:validate", valid.clone())
+            .await
+            .body["valid"],
+        true
+    );
+    let locks = doors.get("/v1/fleets/main/locks?prefix=ledger").await;
+    assert_eq!(locks.body["items"][0]["holders"][0]["permit"], permit);
+
+    let complete = format!("/v1/fleets/main/permits/{permit}/complete");
+    let done = doors.post(&complete, json!({"agent": "a"})).await;
+    assert_eq!(done.status, 200, "{}", done.body);
+    assert_eq!(
+        doors
+            .post("/v1/fleets/main/locks:validate", valid)
+            .await
+            .body["valid"],
+        false
+    );
+    let gone = doors
+        .get(&format!("/v1/fleets/main/permits/{permit}"))
+        .await;
+    assert_eq!(gone.line(), "404 permit_unknown");
+}
+
+#[tokio::test]
+async fn a_denial_says_why_and_when() {
+    let doors = Doors::open().await;
+    doors.post("/v1/fleets/main/permits", claim("a", "1")).await;
+    let denied = doors.post("/v1/fleets/main/permits", claim("b", "1")).await;
+    assert_eq!(denied.line(), "409 lock_held");
+    assert_eq!(denied.headers["content-type"], "application/problem+json");
+    assert_eq!(denied.body["denial"]["blocker"]["agent"], "a");
+    assert_eq!(
+        denied.body["type"],
+        "https://fleetcommand.dev/errors/lock_held"
+    );
+    assert_eq!(
+        denied.body["instance"].as_str().unwrap(),
+        denied.headers["x-request-id"].to_str().unwrap()
+    );
+
+    let limit = json!({"selector": {"action": "mail.*"}, "measure": {"rate": {"permits": 1, "per_ms": 60000}}});
+    assert_eq!(
+        doors
+            .put("/v1/fleets/main/limits/mails", limit)
+            .await
+            .status,
+        200
+    );
+    let mail = json!({"agent": "a", "action": "mail.send"});
+    assert_eq!(
+        doors
+            .post("/v1/fleets/main/permits", mail.clone())
+            .await
+            .status,
+        200
+    );
+    let limited = doors.post("/v1/fleets/main/permits", mail).await;
+    assert_eq!(limited.line(), "429 rate_limited");
+    let retry: u64 = limited.headers["retry-after"]
+        .to_str()
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert!((50..=60).contains(&retry), "{retry}");
+    assert!(
+        limited.headers["ratelimit"]
+            .to_str()
+            .unwrap()
+            .starts_with("\"mails\";r=0;t=")
+    );
+}
+
+#[tokio::test]
+async fn a_queued_request_waits_here_and_can_be_polled() {
+    let doors = Doors::open().await;
+    let first = doors.post("/v1/fleets/main/permits", claim("a", "1")).await;
+    let mut second = claim("b", "1");
+    second["wait_ms"] = json!(60_000);
+    let complete = format!(
+        "/v1/fleets/main/permits/{}/complete",
+        first.body["permit"].as_str().unwrap()
+    );
+    let (granted, _) = tokio::join!(
+        doors.post("/v1/fleets/main/permits", second.clone()),
+        async {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            doors.post(&complete, json!({"agent": "a"})).await
+        }
+    );
+    assert_eq!(granted.status, 200, "{}", granted.body);
+    assert!(granted.body["resources"][0]["token"].as_u64().unwrap() > 0);
+
+    let mut third = claim("c", "1");
+    third["wait_ms"] = json!(300);
+    let queued = doors.post("/v1/fleets/main/permits", third).await;
+    // The wait of the request and that of this call end together: either answer is right.
+    if queued.status == 202 {
+        let poll = queued.headers["location"].to_str().unwrap().to_owned();
+        let denied = doors.get(&poll).await;
+        assert_eq!(denied.line(), "409 wait_timeout", "{}", denied.body);
+    } else {
+        assert_eq!(queued.line(), "409 wait_timeout", "{}", queued.body);
+    }
+}
+
+#[tokio::test]
+async fn an_extension_waits_and_keeps_what_it_has() {
+    let doors = Doors::open().await;
+    let first = doors.post("/v1/fleets/main/permits", claim("a", "1")).await;
+    let second = doors.post("/v1/fleets/main/permits", claim("b", "2")).await;
+    let more = json!({"agent": "b", "resources": [{"path": "ledger/1", "mode": "exclusive"}], "wait_ms": 5000});
+    let extend = format!(
+        "/v1/fleets/main/permits/{}/extend",
+        second.body["permit"].as_str().unwrap()
+    );
+    let complete = format!(
+        "/v1/fleets/main/permits/{}/complete",
+        first.body["permit"].as_str().unwrap()
+    );
+    let (extended, _) = tokio::join!(doors.post(&extend, more.clone()), async {
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        doors.post(&complete, json!({"agent": "a"})).await
+    });
+    assert_eq!(extended.status, 200, "{}", extended.body);
+    assert_eq!(
+        extended.body["resources"].as_array().unwrap().len(),
+        2,
+        "{}",
+        extended.body
+    );
+    let renew = extend.replace("extend", "renew");
+    assert_eq!(
+        doors
+            .post(&renew, json!({"agent": "b", "ttl_ms": 60000}))
+            .await
+            .status,
+        200
+    );
+    let fail = extend.replace("extend", "fail");
+    assert_eq!(
+        doors.post(&fail, json!({"agent": "a"})).await.line(),
+        "403 permit_not_yours"
+    );
+    assert_eq!(doors.post(&fail, json!({"agent": "b"})).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_batch_answers_each() {
+    let doors = Doors::open().await;
+    let requests = json!({"requests": [claim("a", "1"), claim("b", "1"), {"action": "x"}]});
+    let answers = doors.post("/v1/fleets/main/permits:batch", requests).await;
+    let statuses: Vec<&Value> = answers.body["answers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|a| &a["status"])
+        .collect();
+    assert_eq!(statuses, [200, 409, 400], "{}", answers.body);
+    let many = json!({"requests": vec![claim("a", "1"); 101]});
+    assert_eq!(
+        doors
+            .post("/v1/fleets/main/permits:batch", many)
+            .await
+            .line(),
+        "400 invalid requests"
+    );
+    let explained = doors
+        .post("/v1/fleets/main/permits:explain", claim("b", "1"))
+        .await;
+    assert_eq!(explained.body["decision"], "denied", "{}", explained.body);
+    assert_eq!(explained.body["gates"].as_array().unwrap().len(), 7);
+    let listed = doors.get("/v1/fleets/main/permits?agent=a").await;
+    assert_eq!(listed.body["items"].as_array().unwrap().len(), 1);
+}

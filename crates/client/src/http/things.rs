@@ -1,0 +1,66 @@
+//! What is declared and changed by name: scopes, groups, actions, limits, budgets.
+use super::bodies::{Changed, TopUp};
+use super::fleet::{Fleet, last};
+use crate::error::Result;
+use fleet_types::{
+    BudgetId, GroupId, LimitId, Pattern, ScopePath, action, budget, group, limit, scope, view,
+};
+
+macro_rules! things {
+    ($($what:literal, $path:literal: $list:ident $get:ident $put:ident $remove:ident, $id:ty, $definition:ty [$name:ident], $view:ty;)*) => {
+        impl Fleet {$(
+            #[doc = concat!("All ", $what, "s.")]
+            ///
+            /// # Errors
+            /// When refused or unreachable.
+            pub async fn $list(&self) -> Result<Vec<$view>> {
+                self.all(&self.at($path), &[]).await
+            }
+
+            #[doc = concat!("One ", $what, ".")]
+            ///
+            /// # Errors
+            /// When refused or unreachable.
+            pub async fn $get(&self, id: &$id) -> Result<$view> {
+                self.http.get(&self.at(&format!("{}/{}", $path, last(id.as_str())))).await
+            }
+
+            #[doc = concat!("Sets this ", $what, ", new or in place of the old one.")]
+            ///
+            /// # Errors
+            /// When refused or unreachable.
+            pub async fn $put(&self, definition: &$definition) -> Result<Changed> {
+                let path = self.at(&format!("{}/{}", $path, last(definition.$name.as_str())));
+                self.http.put(&path, definition).await
+            }
+
+            #[doc = concat!("Removes this ", $what, ".")]
+            ///
+            /// # Errors
+            /// When refused or unreachable.
+            pub async fn $remove(&self, id: &$id) -> Result<Changed> {
+                self.http.delete(&self.at(&format!("{}/{}", $path, last(id.as_str())))).await
+            }
+        )*}
+    };
+}
+
+things! {
+    "scope", "scopes": scopes scope put_scope remove_scope, ScopePath, scope::Scope [path], view::Scope;
+    "group", "groups": groups group put_group remove_group, GroupId, group::Group [id], group::Group;
+    "action", "actions": actions action put_action remove_action, Pattern, action::Action [pattern], action::Action;
+    "limit", "limits": limits limit put_limit remove_limit, LimitId, limit::Limit [id], view::Limit;
+    "budget", "budgets": budgets budget put_budget remove_budget, BudgetId, budget::Budget [id], view::Budget;
+}
+
+impl Fleet {
+    /// Raises a budget for the current period.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn top_up(&self, budget: &BudgetId, by: &TopUp) -> Result<Changed> {
+        self.http
+            .post(&self.at(&format!("budgets/{budget}/top-up")), by)
+            .await
+    }
+}

@@ -1,0 +1,808 @@
+//! What waits for an answer, and what each frame means for it. No socket, no clock: frames in, frames out.
+//!
+//! Assumptions
+//! - An answer carries the id of its frame. A decision about a queued request comes later, by permit, without one.
+//! - A permit request repeated under its request id gets the first answer (I5). So after a cut every unanswered request
+//!   is repeated, and every one that waits too: its decision may have been told to nobody. What such a repeat grants
+//!   may have been taken back meanwhile: it is renewed before anyone hears of it, and what cannot be renewed is an error.
+//! - An immediate halt takes back everything in its reach, and no frame tells of each.
+use super::signal::{Signal, Turn};
+use crate::error::{Error, Kind, Result};
+use fleet_types::halt::Mode;
+use fleet_types::permit::{Decision, Denial, Ending, Grant, Queued};
+use fleet_types::session::{
+    self, AcknowledgeHalt, ClientFrame, Denied, Finish, Finished, Granted, Halt, Ready, Renew,
+    ServerFrame, Waiting,
+};
+use fleet_types::{Code, HaltId, PermitId};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tokio::sync::oneshot;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// What a caller hears.
+pub(super) enum Heard {
+    Turn(Turn),
+    Finished(Finished),
+    Grant(Grant),
+    Done,
+}
+
+pub(super) type Reply = oneshot::Sender<Result<Heard>>;
+
+/// A frame to be sent, and who waits for its answer.
+pub(super) struct Order {
+    pub id: u64,
+    pub frame: Utf8Bytes,
+    pub what: What,
+    pub reply: Reply,
+}
+
+/// What a frame asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum What {
+    /// A permit; whether the caller wants the last word, or the first.
+    Request { last_word: bool },
+    /// The end of one.
+    Finish(PermitId),
+    /// A longer lease.
+    Renew(PermitId),
+    /// More for one that is held.
+    Extend(PermitId),
+    /// Something that is simply done.
+    Plain,
+    /// Good-bye.
+    Bye,
+}
+
+/// A frame without its answer.
+struct Pending {
+    frame: Utf8Bytes,
+    purpose: Purpose,
+    /// It was sent before, over a connection that was cut, or its wait may have ended unheard.
+    repeated: bool,
+}
+
+/// Why a frame was sent.
+enum Purpose {
+    /// For a caller.
+    Order {
+        what: What,
+        reply: Option<Reply>,
+        queued: bool,
+    },
+    /// To see whether what a repeat granted is still held.
+    Confirm {
+        permit: PermitId,
+        reply: Option<Reply>,
+        queued: bool,
+    },
+    /// To see whether what was held before a cut is still held.
+    Check(PermitId),
+    /// For nobody.
+    Nothing,
+}
+
+/// A request, or an extension, whose decision is still to come.
+struct Waits {
+    id: u64,
+    frame: Utf8Bytes,
+    what: What,
+    /// Absent: the caller has heard "queued", and hears the rest as a signal.
+    reply: Option<Reply>,
+}
+
+/// What the driver must do.
+#[derive(Debug, PartialEq)]
+pub(super) enum Step {
+    Go,
+    /// Good-bye was answered.
+    Left,
+    /// The epoch is over.
+    Ended,
+    /// The server says why it closes the session.
+    Told(Error),
+}
+
+/// Decisions that came before the answer "queued" are kept up to this number: no more can be without an answer.
+const EARLY_MAX: usize = session::IN_FLIGHT_MAX;
+/// Frames without an answer: the server refuses more, and the checks of our own need some room.
+const IN_FLIGHT_MAX: usize = session::IN_FLIGHT_MAX - 24;
+
+pub(super) struct Desk {
+    ids: Arc<AtomicU64>,
+    acknowledges: bool,
+    pending: HashMap<u64, Pending>,
+    waiting: HashMap<PermitId, Waits>,
+    extending: HashMap<PermitId, Waits>,
+    early: HashMap<PermitId, Decision>,
+    held: BTreeSet<PermitId>,
+    halts: Vec<Halt>,
+    /// To be sent.
+    pub out: VecDeque<Utf8Bytes>,
+    /// To be told.
+    pub signals: Vec<Signal>,
+}
+
+impl Desk {
+    pub fn new(ids: Arc<AtomicU64>, acknowledges: bool) -> Self {
+        Desk {
+            ids,
+            acknowledges,
+            pending: HashMap::new(),
+            waiting: HashMap::new(),
+            extending: HashMap::new(),
+            early: HashMap::new(),
+            held: BTreeSet::new(),
+            halts: Vec::new(),
+            out: VecDeque::new(),
+            signals: Vec::new(),
+        }
+    }
+
+    /// How many more frames may be sent before an answer.
+    pub fn room(&self) -> usize {
+        IN_FLIGHT_MAX.saturating_sub(self.pending.len())
+    }
+
+    pub fn halts(&self) -> &[Halt] {
+        &self.halts
+    }
+
+    /// Sends a caller's frame.
+    pub fn order(&mut self, order: Order) {
+        let Order {
+            id,
+            frame,
+            what,
+            reply,
+        } = order;
+        self.out.push_back(frame.clone());
+        let purpose = Purpose::Order {
+            what,
+            reply: Some(reply),
+            queued: false,
+        };
+        self.pending.insert(
+            id,
+            Pending {
+                frame,
+                purpose,
+                repeated: false,
+            },
+        );
+    }
+
+    /// Sends a frame of our own, with the next id.
+    fn send(&mut self, purpose: Purpose, frame: impl FnOnce(u64) -> ClientFrame) {
+        let id = self.ids.fetch_add(1, Ordering::Relaxed);
+        let frame = text(&frame(id));
+        self.out.push_back(frame.clone());
+        self.pending.insert(
+            id,
+            Pending {
+                frame,
+                purpose,
+                repeated: false,
+            },
+        );
+    }
+
+    /// Says that it is ready.
+    pub fn ready(&mut self) {
+        self.send(Purpose::Nothing, |id| ClientFrame::Ready(Ready { id }));
+    }
+
+    /// The same life goes on over a new connection: what has no last word yet is said again.
+    pub fn resume(&mut self) {
+        self.out.clear();
+        self.early.clear();
+        self.repeat_waiting();
+        self.repeat_extending();
+        for pending in self.pending.values_mut() {
+            pending.repeated = true;
+        }
+        let mut frames: Vec<_> = self
+            .pending
+            .iter()
+            .map(|(id, pending)| (*id, pending.frame.clone()))
+            .collect();
+        frames.sort_unstable_by_key(|(id, _)| *id);
+        self.out.extend(frames.into_iter().map(|(_, frame)| frame));
+        for permit in self.held.clone() {
+            self.send(Purpose::Check(permit), |id| {
+                ClientFrame::Renew(Renew {
+                    id,
+                    permit,
+                    ttl_ms: None,
+                })
+            });
+        }
+    }
+
+    /// Puts what waits back among what has no answer.
+    fn repeat_waiting(&mut self) {
+        for (_, waits) in self.waiting.drain() {
+            let purpose = Purpose::Order {
+                what: waits.what,
+                reply: waits.reply,
+                queued: true,
+            };
+            self.pending.insert(
+                waits.id,
+                Pending {
+                    frame: waits.frame,
+                    purpose,
+                    repeated: true,
+                },
+            );
+        }
+    }
+
+    fn repeat_extending(&mut self) {
+        for (_, waits) in self.extending.drain() {
+            let purpose = Purpose::Order {
+                what: waits.what,
+                reply: waits.reply,
+                queued: true,
+            };
+            self.pending.insert(
+                waits.id,
+                Pending {
+                    frame: waits.frame,
+                    purpose,
+                    repeated: true,
+                },
+            );
+        }
+    }
+
+    /// A life is over: nothing of it is held any more, and nothing will be answered.
+    pub fn end(&mut self, error: &Error, code: Code) {
+        self.fail(error);
+        for permit in std::mem::take(&mut self.held) {
+            self.signals.push(Signal::Revoked { permit, code });
+        }
+    }
+
+    /// Whoever waits hears this, and nothing is said again.
+    fn fail(&mut self, error: &Error) {
+        self.out.clear();
+        self.early.clear();
+        let pending = std::mem::take(&mut self.pending).into_values();
+        let replies = pending.filter_map(|pending| match pending.purpose {
+            Purpose::Order { reply, .. } | Purpose::Confirm { reply, .. } => reply,
+            Purpose::Check(_) | Purpose::Nothing => None,
+        });
+        let waiting = std::mem::take(&mut self.waiting).into_values();
+        let extending = std::mem::take(&mut self.extending).into_values();
+        let waits = waiting.chain(extending).filter_map(|waits| waits.reply);
+        for reply in replies.chain(waits) {
+            let _ = reply.send(Err(error.clone()));
+        }
+    }
+
+    /// Nobody waits any longer for a server that is not there. What was asked for may have been granted: it is said again
+    /// when the server is back, and given back then.
+    pub fn give_up(&mut self, error: &Error) {
+        let waiting = std::mem::take(&mut self.waiting).into_values();
+        for waits in waiting {
+            let purpose = Purpose::Order {
+                what: waits.what,
+                reply: waits.reply,
+                queued: true,
+            };
+            self.pending.insert(
+                waits.id,
+                Pending {
+                    frame: waits.frame,
+                    purpose,
+                    repeated: true,
+                },
+            );
+        }
+        let mut kept = HashMap::new();
+        for (id, mut pending) in std::mem::take(&mut self.pending) {
+            match &mut pending.purpose {
+                Purpose::Order {
+                    what: What::Request { .. },
+                    reply,
+                    ..
+                }
+                | Purpose::Confirm { reply, .. } => {
+                    if let Some(asker) = reply.take() {
+                        let _ = asker.send(Err(error.clone()));
+                        // One that nobody listens to.
+                        *reply = Some(oneshot::channel().0);
+                    }
+                    kept.insert(id, pending);
+                }
+                Purpose::Order { reply, .. } => {
+                    if let Some(asker) = reply.take() {
+                        let _ = asker.send(Err(error.clone()));
+                    }
+                }
+                Purpose::Check(_) | Purpose::Nothing => {}
+            }
+        }
+        self.pending = kept;
+        for waits in std::mem::take(&mut self.extending).into_values() {
+            if let Some(asker) = waits.reply {
+                let _ = asker.send(Err(error.clone()));
+            }
+        }
+    }
+
+    /// Halts that the server told at hello: all that are in force.
+    pub fn welcome(&mut self, halts: Vec<Halt>) {
+        let gone: Vec<HaltId> = self
+            .halts
+            .iter()
+            .map(|known| known.halt)
+            .filter(|id| halts.iter().all(|halt| halt.halt != *id))
+            .collect();
+        for halt in gone {
+            self.released(halt);
+        }
+        for halt in halts {
+            if !self.note(&halt) {
+                self.acknowledge(&halt);
+            }
+        }
+    }
+
+    /// What a frame means.
+    pub fn hear(&mut self, frame: ServerFrame) -> Step {
+        match frame {
+            ServerFrame::Granted(granted) => self.granted(granted),
+            ServerFrame::Queued(waiting) => self.queued(waiting),
+            ServerFrame::Extending(waiting) => self.extending(waiting),
+            ServerFrame::Denied(denied) => self.denied(denied),
+            ServerFrame::Extended(granted) => {
+                let grant = grant(granted);
+                if let Some(Waits {
+                    reply: Some(reply), ..
+                }) = self.extending.remove(&grant.permit)
+                {
+                    let _ = reply.send(Ok(turn(Decision::Granted(grant), true)));
+                }
+            }
+            ServerFrame::ExtensionDenied(denied) => {
+                let denial = denial(denied);
+                if let Some(Waits {
+                    reply: Some(reply), ..
+                }) = self.extending.remove(&denial.permit)
+                {
+                    let _ = reply.send(Ok(turn(Decision::Denied(denial), true)));
+                }
+            }
+            ServerFrame::Finished(finished) => {
+                self.held.remove(&finished.permit);
+                if let Some(Purpose::Order {
+                    reply: Some(reply), ..
+                }) = self.answered(finished.id)
+                {
+                    let _ = reply.send(Ok(Heard::Finished(finished)));
+                }
+            }
+            ServerFrame::Done(done) => return self.done(done.id),
+            ServerFrame::Revoked(revoked) => self.revoked(revoked.permit, revoked.code),
+            ServerFrame::Halt(halt) => self.halted(&halt),
+            ServerFrame::Released(released) => self.released(released.halt),
+            ServerFrame::Ended(_) => return Step::Ended,
+            ServerFrame::Problem(frame) => {
+                let error = Error::refused(frame.problem);
+                match frame.id {
+                    Some(id) => self.problem(id, error),
+                    None => return Step::Told(error),
+                }
+            }
+            // Only a hello hears it.
+            ServerFrame::Welcome(_) => {}
+        }
+        Step::Go
+    }
+
+    fn answered(&mut self, id: u64) -> Option<Purpose> {
+        self.pending.remove(&id).map(|pending| pending.purpose)
+    }
+
+    fn granted(&mut self, granted: Granted) {
+        let Some(id) = granted.id else {
+            return self.decided(granted.permit, Decision::Granted(grant(granted)));
+        };
+        let Some(pending) = self.pending.remove(&id) else {
+            return;
+        };
+        let grant = grant(granted);
+        match pending.purpose {
+            Purpose::Order {
+                what: What::Request { .. },
+                reply,
+                queued,
+            } => {
+                if pending.repeated {
+                    let permit = grant.permit;
+                    self.send(
+                        Purpose::Confirm {
+                            permit,
+                            reply,
+                            queued,
+                        },
+                        |id| {
+                            ClientFrame::Renew(Renew {
+                                id,
+                                permit,
+                                ttl_ms: None,
+                            })
+                        },
+                    );
+                } else {
+                    self.settle(reply, grant, queued);
+                }
+            }
+            Purpose::Order {
+                what: What::Extend(_),
+                reply: Some(reply),
+                queued,
+            } => {
+                let _ = reply.send(Ok(turn(Decision::Granted(grant), queued)));
+            }
+            Purpose::Order {
+                reply: Some(reply), ..
+            } => {
+                let _ = reply.send(Ok(Heard::Grant(grant)));
+            }
+            Purpose::Confirm { reply, queued, .. } => self.settle(reply, grant, queued),
+            Purpose::Check(_) | Purpose::Nothing | Purpose::Order { reply: None, .. } => {}
+        }
+    }
+
+    /// Hands a grant over; whoever gave up waiting gives it back.
+    fn settle(&mut self, reply: Option<Reply>, grant: Grant, queued: bool) {
+        let permit = grant.permit;
+        let Some(reply) = reply else {
+            self.held.insert(permit);
+            self.signals.push(Signal::Granted(grant));
+            return;
+        };
+        if reply
+            .send(Ok(turn(Decision::Granted(grant), queued)))
+            .is_ok()
+        {
+            self.held.insert(permit);
+            return;
+        }
+        self.send(Purpose::Nothing, |id| {
+            ClientFrame::Finish(Finish {
+                id,
+                permit,
+                ending: Ending::Cancelled,
+                cost: None,
+                latency_ms: None,
+            })
+        });
+    }
+
+    fn queued(&mut self, waiting: Waiting) {
+        let Some(pending) = self.pending.remove(&waiting.id) else {
+            return;
+        };
+        let Purpose::Order { what, reply, .. } = pending.purpose else {
+            return;
+        };
+        let permit = waiting.permit;
+        let reply = match (what, reply) {
+            (What::Request { last_word: false }, Some(reply)) => {
+                let queued = Queued {
+                    permit,
+                    position: waiting.position,
+                    waits_for: waiting.waits_for,
+                    until: waiting.until,
+                    explain: waiting.explain,
+                };
+                let _ = reply.send(Ok(turn(Decision::Queued(queued), true)));
+                None
+            }
+            (_, reply) => reply,
+        };
+        let waits = Waits {
+            id: waiting.id,
+            frame: pending.frame,
+            what,
+            reply,
+        };
+        self.waiting.insert(permit, waits);
+        if let Some(decision) = self.early.remove(&permit) {
+            self.decided(permit, decision);
+        }
+    }
+
+    /// The decision about a request that waited.
+    fn decided(&mut self, permit: PermitId, decision: Decision) {
+        let Some(waits) = self.waiting.remove(&permit) else {
+            // It came before the answer to the request.
+            if !self.pending.is_empty() && self.early.len() < EARLY_MAX {
+                self.early.insert(permit, decision);
+            }
+            return;
+        };
+        match (decision, waits.reply) {
+            (Decision::Granted(grant), reply) => self.settle(reply, grant, true),
+            (decision, Some(reply)) => {
+                let _ = reply.send(Ok(turn(decision, true)));
+            }
+            (Decision::Denied(denial), None) => self.signals.push(Signal::Denied(denial)),
+            (Decision::Queued(_), None) => {}
+        }
+    }
+
+    fn extending(&mut self, waiting: Waiting) {
+        let Some(pending) = self.pending.remove(&waiting.id) else {
+            return;
+        };
+        if let Purpose::Order { what, reply, .. } = pending.purpose {
+            let waits = Waits {
+                id: waiting.id,
+                frame: pending.frame,
+                what,
+                reply,
+            };
+            self.extending.insert(waiting.permit, waits);
+        }
+    }
+
+    fn denied(&mut self, denied: Denied) {
+        let Some(id) = denied.id else {
+            return self.decided(denied.permit, Decision::Denied(denial(denied)));
+        };
+        let denial = denial(denied);
+        match self.answered(id) {
+            Some(Purpose::Order {
+                reply: Some(reply),
+                queued,
+                ..
+            }) => {
+                let _ = reply.send(Ok(turn(Decision::Denied(denial), queued)));
+            }
+            Some(Purpose::Order {
+                what: What::Request { .. },
+                reply: None,
+                ..
+            }) => {
+                self.signals.push(Signal::Denied(denial));
+            }
+            _ => {}
+        }
+    }
+
+    fn done(&mut self, id: u64) -> Step {
+        match self.answered(id) {
+            // It holds already what it asked for: the lease tells what that is.
+            Some(Purpose::Order {
+                what: What::Extend(permit),
+                reply,
+                queued,
+            }) => {
+                self.send(
+                    Purpose::Confirm {
+                        permit,
+                        reply,
+                        queued,
+                    },
+                    |id| {
+                        ClientFrame::Renew(Renew {
+                            id,
+                            permit,
+                            ttl_ms: None,
+                        })
+                    },
+                );
+            }
+            Some(Purpose::Order {
+                what,
+                reply: Some(reply),
+                ..
+            }) => {
+                let _ = reply.send(Ok(Heard::Done));
+                if what == What::Bye {
+                    return Step::Left;
+                }
+            }
+            _ => {}
+        }
+        Step::Go
+    }
+
+    fn problem(&mut self, id: u64, error: Error) {
+        let Some(pending) = self.pending.remove(&id) else {
+            return;
+        };
+        match pending.purpose {
+            Purpose::Check(permit) => {
+                if error.code() == Some(Code::PermitUnknown) {
+                    self.revoked(permit, Code::PermitUnknown);
+                }
+            }
+            Purpose::Confirm {
+                permit,
+                reply: None,
+                ..
+            } => {
+                self.signals.push(Signal::Revoked {
+                    permit,
+                    code: Code::PermitUnknown,
+                });
+            }
+            Purpose::Confirm {
+                reply: Some(reply), ..
+            } => {
+                let _ = reply.send(Err(Error::new(
+                    Kind::Lost,
+                    format!("it was granted while the connection was cut, and is not held any more ({error}); ask again under a new request id"),
+                )));
+            }
+            Purpose::Order {
+                what: What::Extend(permit),
+                reply,
+                ..
+            } if pending.repeated && error.code() == Some(Code::PermitExtending) => {
+                let waits = Waits {
+                    id,
+                    frame: pending.frame,
+                    what: What::Extend(permit),
+                    reply,
+                };
+                self.extending.insert(permit, waits);
+            }
+            Purpose::Order {
+                what: What::Finish(permit),
+                reply,
+                ..
+            } => {
+                let unknown = error.code() == Some(Code::PermitUnknown);
+                if unknown {
+                    self.held.remove(&permit);
+                }
+                let error = if unknown && pending.repeated {
+                    Error::new(
+                        Kind::Lost,
+                        format!(
+                            "the connection was cut before the answer, and permit {permit} has ended since: by this or before it"
+                        ),
+                    )
+                } else {
+                    error
+                };
+                if let Some(reply) = reply {
+                    let _ = reply.send(Err(error));
+                }
+            }
+            Purpose::Order {
+                what,
+                reply: Some(reply),
+                ..
+            } => {
+                if let (What::Renew(permit), Some(Code::PermitUnknown)) = (what, error.code()) {
+                    self.held.remove(&permit);
+                }
+                let _ = reply.send(Err(error));
+            }
+            Purpose::Order { reply: None, .. } | Purpose::Nothing => {}
+        }
+    }
+
+    fn revoked(&mut self, permit: PermitId, code: Code) {
+        self.held.remove(&permit);
+        if let Some(Waits {
+            reply: Some(reply), ..
+        }) = self.extending.remove(&permit)
+        {
+            let _ = reply.send(Err(Error::new(
+                Kind::Refused,
+                format!("permit {permit} was taken back: {code}"),
+            )));
+        }
+        self.signals.push(Signal::Revoked { permit, code });
+    }
+
+    /// Takes note of a halt; whether it is new.
+    fn note(&mut self, halt: &Halt) -> bool {
+        if self.halts.iter().any(|known| known.halt == halt.halt) {
+            return false;
+        }
+        self.halted(halt);
+        true
+    }
+
+    fn halted(&mut self, halt: &Halt) {
+        if self.halts.iter().any(|known| known.halt == halt.halt) {
+            // Told twice: at hello and as it was ordered.
+            return self.acknowledge(halt);
+        }
+        self.halts.push(halt.clone());
+        self.signals.push(Signal::Halted(halt.clone()));
+        if halt.order.mode == Mode::Immediate {
+            for permit in std::mem::take(&mut self.held) {
+                self.signals.push(Signal::Revoked {
+                    permit,
+                    code: Code::Halted,
+                });
+            }
+            self.say_again(true);
+        } else if halt.order.mode != Mode::Pause {
+            self.say_again(false);
+        }
+        self.acknowledge(halt);
+    }
+
+    /// Asks what became of what waited.
+    fn say_again(&mut self, extensions: bool) {
+        let before: BTreeSet<u64> = self.pending.keys().copied().collect();
+        self.repeat_waiting();
+        if extensions {
+            self.repeat_extending();
+        }
+        let mut frames: Vec<_> = self
+            .pending
+            .iter()
+            .filter(|(id, _)| !before.contains(id))
+            .map(|(id, pending)| (*id, pending.frame.clone()))
+            .collect();
+        frames.sort_unstable_by_key(|(id, _)| *id);
+        self.out.extend(frames.into_iter().map(|(_, frame)| frame));
+    }
+
+    fn acknowledge(&mut self, halt: &Halt) {
+        if self.acknowledges {
+            let in_flight = u32::try_from(self.held.len()).unwrap_or(u32::MAX);
+            let seen = AcknowledgeHalt {
+                id: None,
+                halt: halt.halt,
+                in_flight,
+            };
+            self.out
+                .push_back(text(&ClientFrame::AcknowledgeHalt(seen)));
+        }
+    }
+
+    fn released(&mut self, halt: HaltId) {
+        let before = self.halts.len();
+        self.halts.retain(|known| known.halt != halt);
+        if self.halts.len() < before {
+            self.signals.push(Signal::Released(halt));
+        }
+    }
+}
+
+/// A frame as text.
+pub(super) fn text(frame: &ClientFrame) -> Utf8Bytes {
+    // Frames are made of strings and numbers: they always have a JSON form.
+    serde_json::to_string(frame).unwrap_or_default().into()
+}
+
+fn turn(decision: Decision, queued: bool) -> Heard {
+    Heard::Turn(Turn { decision, queued })
+}
+
+fn grant(granted: Granted) -> Grant {
+    Grant {
+        permit: granted.permit,
+        resources: granted.resources,
+        expires_at: granted.expires_at,
+        explain: granted.explain,
+    }
+}
+
+fn denial(denied: Denied) -> Denial {
+    Denial {
+        permit: denied.permit,
+        code: denied.code,
+        gate: denied.gate,
+        reason: denied.reason,
+        blocker: denied.blocker,
+        retry_after_ms: denied.retry_after_ms,
+        explain: denied.explain,
+    }
+}
