@@ -43,11 +43,13 @@ const ROWS: &[(&str, &[&str])] = &[
             "views", "insight", "sim", "api",
         ],
     ),
+    // The demonstration in `examples/`: like any agent's program, it sees the client only.
+    ("bank", &["types", "client"]),
     (
         "cli",
         &[
             "types", "workflow", "journal", "policy", "connect", "client", "core", "effects",
-            "runtime", "views", "insight", "sim", "api", "server",
+            "runtime", "views", "insight", "sim", "api", "server", "bank",
         ],
     ),
 ];

@@ -1,0 +1,161 @@
+//! `fleet apply`: make a fleet as a file declares it.
+//!
+//! A section that the file does not have is left alone. A second run changes nothing.
+mod document;
+mod plan;
+mod tree;
+
+pub use document::Document;
+pub use plan::Plan;
+
+use crate::context::Global;
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, Format};
+use crate::{exit, paint, show};
+use clap::Args;
+use fleet_client::Fleet;
+use plan::Verb;
+use serde::de::DeserializeOwned;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Make a fleet as a file declares it
+///
+/// The file has the sections settings, scopes, actions, agents, groups, limits and budgets. What it does not mention is
+/// left alone, unless --prune is given. Shows what it changes; a second run changes nothing.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  fleet apply -f fleet.yaml --dry-run
+  fleet apply -f fleet.yaml
+  fleet apply -f fleet.yaml --prune        removes what the file's sections do not name")]
+pub struct Arguments {
+    /// The file, as YAML or JSON; - reads standard input
+    #[arg(short, long, value_name = "FILE")]
+    file: PathBuf,
+    /// Only show what would change
+    #[arg(long)]
+    dry_run: bool,
+    /// Remove what the file's sections do not name
+    #[arg(long)]
+    prune: bool,
+}
+
+pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
+    let (text, name) = read(&arguments.file)?;
+    let document = Document::parse(&text, &name)?;
+    let fleet = global.fleet()?;
+    let plan = Plan::make(&fleet, document, arguments.prune).await?;
+    show_plan(global, &plan)?;
+    if arguments.dry_run {
+        eprintln!(
+            "{}; nothing was done (--dry-run)",
+            summary(&plan, "would be ")
+        );
+        return Ok(());
+    }
+    carry_out(&fleet, &plan).await?;
+    eprintln!("{}", summary(&plan, ""));
+    Ok(())
+}
+
+/// Makes the fleet as this text declares it, without showing anything.
+pub async fn quietly(fleet: &Fleet, text: &str, name: &str) -> Outcome {
+    let document = Document::parse(text, name)?;
+    let plan = Plan::make(fleet, document, false).await?;
+    carry_out(fleet, &plan).await
+}
+
+/// Reads one definition from a file.
+pub fn read_one<T: DeserializeOwned>(file: &Path) -> Outcome<T> {
+    let (text, name) = read(file)?;
+    document::parse_one(&text, &name)
+}
+
+fn read(file: &Path) -> Outcome<(String, String)> {
+    let name = file.display().to_string();
+    let text = if name == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(file)
+    };
+    match text {
+        Ok(text) => Ok((text, name)),
+        Err(error) => Err(Failure::usage(format!("cannot read {name}: {error}"))),
+    }
+}
+
+async fn carry_out(fleet: &Fleet, plan: &Plan) -> Outcome {
+    let changes: Vec<_> = plan
+        .changes
+        .iter()
+        .filter(|change| change.verb != Verb::Unchanged)
+        .collect();
+    for (done, change) in changes.iter().enumerate() {
+        change.step.carry_out(fleet).await.map_err(|error| {
+            let failure = Failure::from(error).during(format!("{} {}", change.kind, change.name));
+            if done == 0 {
+                failure
+            } else {
+                failure.to_do(format!(
+                    "{done} of {} changes were made before; mend this and apply again",
+                    changes.len()
+                ))
+            }
+        })?;
+    }
+    Ok(())
+}
+
+fn show_plan(global: &Global, plan: &Plan) -> Outcome {
+    match global.output {
+        Format::Json | Format::Yaml => return output::raw(global.output, &plan.changes),
+        Format::Name => {
+            return plan
+                .changes
+                .iter()
+                .filter(|change| change.verb != Verb::Unchanged)
+                .try_for_each(|change| {
+                    output::write(&format!("{}/{}\n", change.kind, change.name))
+                });
+        }
+        Format::Table => {}
+    }
+    for change in &plan.changes {
+        let what = format!("{} {}", change.kind, change.name);
+        let line = match change.verb {
+            Verb::Create => paint::good(&format!("+ {what}")),
+            Verb::Update => paint::waiting(&format!("~ {what}")),
+            Verb::Remove => paint::bad(&format!("- {what}")),
+            Verb::Unchanged => continue,
+        };
+        output::write(&format!("{line}\n"))?;
+        for difference in &change.differences {
+            output::write(&format!("    {difference}\n"))?;
+        }
+    }
+    Ok(())
+}
+
+fn summary(plan: &Plan, would: &str) -> String {
+    let of = |verb: Verb| {
+        show::number(
+            plan.changes
+                .iter()
+                .filter(|change| change.verb == verb)
+                .count() as u64,
+        )
+    };
+    format!(
+        "{} {would}created, {} {would}changed, {} {would}removed, {} as declared already",
+        of(Verb::Create),
+        of(Verb::Update),
+        of(Verb::Remove),
+        of(Verb::Unchanged)
+    )
+}
+
+/// What is wrong with a file, all of it told already.
+fn wrong_file() -> Failure {
+    Failure::told(exit::USAGE)
+}

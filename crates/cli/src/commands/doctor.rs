@@ -1,0 +1,346 @@
+//! `fleet doctor`: what is wrong with this machine, its data and its server, and what to do.
+use super::audit::journals;
+use crate::context::Global;
+use crate::exit;
+use crate::failure::{Failure, Outcome};
+use crate::output::{self, Format};
+use crate::{paint, show};
+use clap::Args;
+use fleet_client::{Error, Http};
+use fleet_types::Time;
+use serde::Serialize;
+use std::net::{TcpListener, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+
+/// Look for what is wrong with this machine, its data and its server
+///
+/// Changes nothing. Exits with 1 when something is wrong.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  fleet doctor
+  fleet doctor --data-dir /var/lib/fleet --server https://fleet.example")]
+pub struct Arguments {
+    /// The data directory
+    #[arg(
+        long,
+        alias = "data",
+        default_value = "fleet-data",
+        value_name = "DIRECTORY"
+    )]
+    data_dir: PathBuf,
+}
+
+/// How it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Good,
+    Warning,
+    Wrong,
+}
+
+/// What was looked at.
+#[derive(Serialize)]
+struct Check {
+    what: &'static str,
+    verdict: Verdict,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to_do: Option<String>,
+}
+
+impl Check {
+    fn new(
+        what: &'static str,
+        verdict: Verdict,
+        found: impl Into<String>,
+        to_do: Option<String>,
+    ) -> Self {
+        Check {
+            what,
+            verdict,
+            found: found.into(),
+            to_do,
+        }
+    }
+
+    fn good(what: &'static str, found: impl Into<String>) -> Self {
+        Check::new(what, Verdict::Good, found, None)
+    }
+
+    fn warning(what: &'static str, found: impl Into<String>, to_do: impl Into<String>) -> Self {
+        Check::new(what, Verdict::Warning, found, Some(to_do.into()))
+    }
+
+    fn wrong(what: &'static str, found: impl Into<String>, to_do: impl Into<String>) -> Self {
+        Check::new(what, Verdict::Wrong, found, Some(to_do.into()))
+    }
+}
+
+/// A disk with less than this will be full soon.
+const SPACE_LITTLE: u64 = 1 << 30;
+/// A disk with less than this refuses snapshots, then writes.
+const SPACE_TOO_LITTLE: u64 = 100 << 20;
+/// Earlier versions of SQLite can corrupt a journal when it is written back.
+const SQLITE_NEEDED: i32 = 3_051_003;
+/// Before this release was made: such a clock is wrong.
+const CLOCK_EARLIEST: Time = Time(1_767_225_600_000_000); // 2026-01-01
+/// A server's clock may differ by so much before it matters for leases.
+const CLOCK_SKEW_US: u64 = 2_000_000;
+
+pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
+    let dir = &arguments.data_dir;
+    let mut checks = vec![directory(dir), space(dir), sqlite()];
+    let http = global.http()?;
+    let live = http.is_live().await;
+    checks.push(port(&global.server, live.is_ok()));
+    checks.extend(journal(dir));
+    checks.push(clock());
+    checks.extend(server(global, &http, live).await);
+    if global.output == Format::Table {
+        for check in &checks {
+            let sign = match check.verdict {
+                Verdict::Good => paint::good("ok     "),
+                Verdict::Warning => paint::waiting("warning"),
+                Verdict::Wrong => paint::bad("WRONG  "),
+            };
+            output::write(&format!("{sign} {:10} {}\n", check.what, check.found))?;
+            if let Some(to_do) = &check.to_do {
+                output::write(&format!("        {:10} → {to_do}\n", ""))?;
+            }
+        }
+    } else {
+        output::raw(global.output, &checks)?;
+    }
+    if checks.iter().any(|check| check.verdict == Verdict::Wrong) {
+        return Err(Failure::told(exit::FAILED));
+    }
+    Ok(())
+}
+
+fn directory(dir: &Path) -> Check {
+    const WHAT: &str = "directory";
+    let shown = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    let shown = shown.display();
+    match std::fs::metadata(dir) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Check::warning(
+            WHAT,
+            format!("{shown} is not there yet"),
+            "`fleet dev` makes it; or name another with --data-dir",
+        ),
+        Err(error) => Check::wrong(
+            WHAT,
+            format!("{shown}: {error}"),
+            "give this user access to it",
+        ),
+        Ok(found) if !found.is_dir() => Check::wrong(
+            WHAT,
+            format!("{shown} is no directory"),
+            "name another with --data-dir",
+        ),
+        Ok(_) => match rustix::fs::access(
+            dir,
+            rustix::fs::Access::READ_OK
+                | rustix::fs::Access::WRITE_OK
+                | rustix::fs::Access::EXEC_OK,
+        ) {
+            Ok(()) => Check::good(WHAT, format!("{shown} can be read and written")),
+            Err(error) => Check::wrong(
+                WHAT,
+                format!("{shown} cannot be written: {error}"),
+                "give this user access to it",
+            ),
+        },
+    }
+}
+
+/// The directory itself, or the nearest one above it that is there.
+fn nearest(dir: &Path) -> PathBuf {
+    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
+    dir.ancestors()
+        .find(|dir| dir.exists())
+        .unwrap_or(Path::new("/"))
+        .to_owned()
+}
+
+fn space(dir: &Path) -> Check {
+    const WHAT: &str = "space";
+    match rustix::fs::statvfs(nearest(dir)) {
+        Err(error) => Check::warning(WHAT, format!("cannot be told: {error}"), "look with `df`"),
+        Ok(disk) => {
+            let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+            let shown = format!("{} MiB free", show::number(free >> 20));
+            if free < SPACE_TOO_LITTLE {
+                Check::wrong(
+                    WHAT,
+                    shown,
+                    "free some: a full disk refuses writes, and serves reads only",
+                )
+            } else if free < SPACE_LITTLE {
+                Check::warning(
+                    WHAT,
+                    shown,
+                    "free some soon, or keep fewer events (`keep_events`)",
+                )
+            } else {
+                Check::good(WHAT, shown)
+            }
+        }
+    }
+}
+
+fn sqlite() -> Check {
+    let version = rusqlite::version();
+    if rusqlite::version_number() >= SQLITE_NEEDED {
+        Check::good("sqlite", version)
+    } else {
+        Check::wrong(
+            "sqlite",
+            format!("{version} can corrupt a journal"),
+            "use a build with its own SQLite",
+        )
+    }
+}
+
+fn port(server: &str, live: bool) -> Check {
+    const WHAT: &str = "port";
+    let address = server
+        .split_once("://")
+        .map_or(server, |(_, rest)| rest)
+        .trim_end_matches('/');
+    if live {
+        return Check::good(WHAT, format!("{address} is FleetCommand's"));
+    }
+    let Some(address) = address
+        .to_socket_addrs()
+        .ok()
+        .and_then(|mut all| all.next())
+    else {
+        return Check::warning(
+            WHAT,
+            format!("{address} is no address of a machine"),
+            "name another with --server",
+        );
+    };
+    if !address.ip().is_loopback() {
+        return Check::good(WHAT, format!("{address} is another machine's"));
+    }
+    match TcpListener::bind(address) {
+        Ok(_) => Check::good(WHAT, format!("{address} is free")),
+        Err(error) => Check::wrong(
+            WHAT,
+            format!("{address} is taken, and not by FleetCommand: {error}"),
+            "stop what uses it, or listen elsewhere: fleet dev --listen 127.0.0.1:7701",
+        ),
+    }
+}
+
+fn journal(dir: &Path) -> Vec<Check> {
+    const WHAT: &str = "journal";
+    if !dir.join(fleet_journal::sqlite::FILE).is_file() {
+        return Vec::new();
+    }
+    let report = match journals(dir) {
+        Ok(report) => report,
+        Err(failure) => {
+            return vec![Check::wrong(
+                WHAT,
+                failure.to_string(),
+                "look with `fleet audit verify`",
+            )];
+        }
+    };
+    match report.damage() {
+        None => vec![Check::good(
+            WHAT,
+            format!(
+                "{} in {} verified, from the first to the head",
+                show::count(report.events(), "event"),
+                show::count(report.fleets.len() as u64, "journal")
+            ),
+        )],
+        Some(damage) => vec![Check::wrong(
+            WHAT,
+            format!("damaged: {damage}"),
+            "stop the server, keep this directory for study, restore it from a backup",
+        )],
+    }
+}
+
+fn clock() -> Check {
+    let now = show::now();
+    if now < CLOCK_EARLIEST {
+        Check::wrong(
+            "clock",
+            show::absolute(now),
+            "set this machine's clock: leases and budgets follow it",
+        )
+    } else {
+        Check::good("clock", show::absolute(now))
+    }
+}
+
+async fn server(global: &Global, http: &Http, live: Result<(), Error>) -> Vec<Check> {
+    const WHAT: &str = "server";
+    if let Err(error) = live {
+        return vec![Check::warning(
+            WHAT,
+            error.to_string(),
+            "start one with `fleet dev`, or name another with --server",
+        )];
+    }
+    let mut checks = Vec::new();
+    checks.push(match http.is_ready().await {
+        Ok(()) => Check::good(WHAT, format!("{} serves", http.base())),
+        Err(error) => Check::wrong(
+            WHAT,
+            format!("{} lives, and cannot serve: {error}", http.base()),
+            "look at its log; its disk may be full",
+        ),
+    });
+    let before = show::now();
+    match http.fleet(global.fleet.clone()).status().await {
+        Ok(status) => {
+            checks.push(Check::good(
+                "fleet",
+                format!(
+                    "{} is at event {}, {}",
+                    global.fleet,
+                    show::number(status.seq.0),
+                    show::count(status.agents, "agent")
+                ),
+            ));
+            // The fleet's clock stands at its last event: it can be behind, never ahead.
+            if status.at.micros_since(before) > CLOCK_SKEW_US {
+                checks.push(Check::warning(
+                    "clocks",
+                    format!(
+                        "the server's is {} ahead of this machine's",
+                        show::span_ms(status.at.micros_since(before) / 1_000)
+                    ),
+                    "synchronise both with NTP",
+                ));
+            }
+            if status.halts > 0 {
+                checks.push(Check::warning(
+                    "halts",
+                    format!("{} in force", status.halts),
+                    "look with `fleet halts list`",
+                ));
+            }
+        }
+        Err(error) => {
+            let to_do = match error.status() {
+                Some(401 | 403) => "give a key with --key or in FLEET_KEY",
+                Some(404) => "`fleet fleets list` tells which there are",
+                _ => "look at the server's log",
+            };
+            checks.push(Check::wrong(
+                "fleet",
+                format!("{}: {error}", global.fleet),
+                to_do,
+            ));
+        }
+    }
+    checks
+}

@@ -1,0 +1,171 @@
+//! `fleet events`: everything that happens.
+use crate::context::Global;
+use crate::failure::Outcome;
+use crate::output::{self, Format};
+use crate::show;
+use clap::Args;
+use fleet_types::{Event, Record, Seq};
+
+/// Events shown when nothing is said of where to begin.
+const LATEST: u64 = 50;
+
+/// Everything that happens
+///
+/// Each line has the event's place in the journal: give the last one as --after to go on without a gap. While it follows,
+/// it comes back by itself after a cut and misses nothing.
+#[derive(Args)]
+#[command(after_help = "Examples:
+  fleet events --follow
+  fleet events --types 'halt.*,permit.denied' --follow
+  fleet events --after 1200 -o json | jq -c .event")]
+pub struct Arguments {
+    /// Go on as things happen; ends with Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+    /// Those after this place in the journal; 0: from the beginning; absent: the last 50, or from now on with --follow
+    #[arg(long, value_name = "SEQ")]
+    after: Option<u64>,
+    /// Only these, with commas between: permit.granted,halt.*
+    #[arg(long, value_name = "NAMES")]
+    types: Option<String>,
+}
+
+pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
+    let fleet = global.fleet()?;
+    let types = arguments.types.as_deref();
+    if arguments.follow {
+        let mut events = fleet.events(arguments.after.map(Seq), types).await?;
+        if global.is_for_people() {
+            eprintln!(
+                "following fleet {} after event {}; Ctrl-C ends it",
+                fleet.id(),
+                events.after()
+            );
+        }
+        loop {
+            show(global, &events.next().await?)?;
+        }
+    }
+    let head = fleet.status().await?.seq;
+    let after = Seq(arguments.after.unwrap_or(head.0.saturating_sub(LATEST)));
+    if after >= head {
+        eprintln!("nothing has happened after event {after}; --follow waits for it");
+        return Ok(());
+    }
+    // Names are checked by the server; what passes is chosen here, as the end must be seen.
+    if types.is_some() {
+        drop(fleet.events(Some(head), types).await?);
+    }
+    let wanted = |name: &str| {
+        types.is_none_or(|types| {
+            types
+                .split(',')
+                .map(str::trim)
+                .any(|wanted| match wanted.strip_suffix(".*") {
+                    Some(noun) => name.split_once('.').is_some_and(|(of, _)| of == noun),
+                    None => name == wanted,
+                })
+        })
+    };
+    let mut events = fleet.events(Some(after), None).await?;
+    loop {
+        let record = events.next().await?;
+        if wanted(record.event.name()) {
+            show(global, &record)?;
+        }
+        if record.seq >= head {
+            return Ok(());
+        }
+    }
+}
+
+fn show(global: &Global, record: &Record) -> Outcome {
+    match global.output {
+        Format::Json => output::write(&format!("{}\n", serde_json::to_string(record)?)),
+        Format::Yaml => output::write("---\n").and_then(|()| output::raw(Format::Yaml, record)),
+        Format::Name => output::write(&format!("{}\n", record.seq)),
+        Format::Table => output::write(&format!(
+            "{:>8}  {}  {:22}  {}\n",
+            record.seq.0,
+            show::absolute(record.at),
+            record.event.name(),
+            words(record),
+        )),
+    }
+}
+
+/// What happened, in one line.
+fn words(record: &Record) -> String {
+    let by = show::actor(&record.by);
+    match &record.event {
+        Event::PermitGranted(e) => format!("{} {} {}", e.permit, e.request.agent, e.request.action),
+        Event::PermitQueued(e) => format!(
+            "{} {} {}: waits for {}",
+            e.permit,
+            e.request.agent,
+            e.request.action,
+            show::blocker(&e.waits_for)
+        ),
+        Event::PermitRequeued(e) => {
+            format!("{} waits for {}", e.permit, show::blocker(&e.waits_for))
+        }
+        Event::PermitDenied(e) => format!(
+            "{} {}: {} {}",
+            e.request.agent, e.request.action, e.denial.code, e.denial.reason
+        ),
+        Event::PermitFinished(e) => format!(
+            "{} {} {}",
+            e.finish.permit,
+            e.finish.agent,
+            show::word(&e.finish.ending)
+        ),
+        Event::PermitRenewed(e) => format!("{} until {}", e.permit, show::absolute(e.expires_at)),
+        Event::PermitExtended(e) => format!("{} holds {} more", e.permit, e.resources.len()),
+        Event::PermitExtensionQueued(e) => format!(
+            "{} waits for {}",
+            e.extend.permit,
+            show::blocker(&e.waits_for)
+        ),
+        Event::PermitExtensionDenied(e) => format!("{}: {}", e.denial.permit, e.denial.reason),
+        Event::PermitExpired(e) => format!("{} {} {}", e.permit, e.request.agent, e.request.action),
+        Event::InstanceConnected(e) => {
+            format!("{} {} epoch {}", e.key.agent, e.key.instance, e.epoch)
+        }
+        Event::InstanceReady(e) => format!("{} {}", e.key.agent, e.key.instance),
+        Event::InstanceDisconnected(e) | Event::InstanceFailed(e) => {
+            format!("{} {} {}", e.key.agent, e.key.instance, e.reason)
+        }
+        Event::HaltOrdered(e) => format!(
+            "{} by {by}: {}",
+            show::target(&e.order.target),
+            e.order.reason
+        ),
+        Event::HaltAcknowledged(e) => format!("{} by {} {}", e.halt, e.key.agent, e.key.instance),
+        Event::HaltReleaseRequested(e) => format!("{} by {by} {}", e.halt, e.reason),
+        Event::HaltReleased(e) => format!("{} by {by} {}", e.halt, e.reason),
+        Event::AgentRegistered(e) => format!(
+            "{} version {} by {by}",
+            e.definition.id, e.definition.version
+        ),
+        Event::AgentStatusSet(e) => format!("{} {} by {by}", e.agent, show::word(&e.status)),
+        Event::AgentRemoved(e) => format!("{} by {by}", e.agent),
+        Event::ScopeSet(e) => format!("{} by {by}", e.path),
+        Event::ScopeRemoved(e) => format!("{} by {by}", e.path),
+        Event::GroupSet(e) => format!("{} of {} by {by}", e.id, e.members.len()),
+        Event::GroupRemoved(e) => format!("{} by {by}", e.group),
+        Event::ActionSet(e) => format!("{} by {by}", e.pattern),
+        Event::ActionRemoved(e) => format!("{} by {by}", e.pattern),
+        Event::LimitSet(e) => format!("{}: {} by {by}", e.id, super::limits::measure(e)),
+        Event::LimitRemoved(e) => format!("{} by {by}", e.limit),
+        Event::BudgetSet(e) => format!("{}: {} by {by}", e.id, show::amount(e.hard, e.unit)),
+        Event::BudgetRemoved(e) => format!("{} by {by}", e.budget),
+        Event::BudgetToppedUp(e) => format!("{} by {} {}", e.budget, e.amount, e.reason),
+        Event::BudgetSoftReached(e) => format!("{}: {} of {}", e.budget, e.used, e.soft),
+        Event::FleetConfigured(_) => format!("settings by {by}"),
+        Event::TenantCreated(e) => e.tenant.to_string(),
+        Event::FleetCreated(e) => format!("{} {}", e.tenant, e.fleet),
+        Event::KeyIssued(e) => format!("{} by {by}", e.id),
+        Event::KeyRevoked(e) => format!("{} by {by}", e.key),
+        Event::CommandRejected(e) => format!("{} by {by}: {} {}", e.command, e.code, e.message),
+    }
+}

@@ -1,0 +1,134 @@
+//! The commands: one file each.
+mod actions;
+mod agents;
+mod apply;
+mod audit;
+mod budgets;
+mod completions;
+mod demo;
+mod dev;
+mod doctor;
+mod events;
+mod fleets;
+mod groups;
+mod halt;
+mod halts;
+mod keys;
+mod limits;
+mod locks;
+mod permits;
+mod release;
+mod scopes;
+mod serve;
+mod server;
+mod status;
+
+use crate::context::Global;
+use crate::failure::Outcome;
+use clap::Subcommand;
+
+/// A command.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Start a server on this machine to try things out: no keys, everything allowed that nothing forbids
+    Dev(dev::Arguments),
+    /// Start a server with keys
+    Serve(serve::Arguments),
+    /// Show the fleet at a glance
+    Status(status::Arguments),
+    /// Agents: who they are, what they may do, where in their life they are
+    #[command(subcommand)]
+    Agents(agents::Command),
+    /// Permits: ask for one, end one, see who holds and who waits
+    #[command(subcommand)]
+    Permits(permits::Command),
+    /// Locks: who holds what, and whether a fencing token stands
+    #[command(subcommand)]
+    Locks(locks::Command),
+    /// Limits: how often, or how many at once
+    #[command(subcommand)]
+    Limits(limits::Command),
+    /// Budgets: how much money, how many tokens
+    #[command(subcommand)]
+    Budgets(budgets::Command),
+    /// The tree of scopes
+    #[command(subcommand)]
+    Scopes(scopes::Command),
+    /// Groups of agents across scopes
+    #[command(subcommand)]
+    Groups(groups::Command),
+    /// The catalogue of actions: what they do, which reduce risk
+    #[command(subcommand)]
+    Actions(actions::Command),
+    /// Stop agents, at once or gently
+    Halt(halt::Arguments),
+    /// Release a halt
+    Release(release::Arguments),
+    /// Halts, and how far the word of each has spread
+    #[command(subcommand)]
+    Halts(halts::Command),
+    /// Everything that happens
+    Events(events::Arguments),
+    /// Verify the journal, look at its entries
+    #[command(subcommand)]
+    Audit(audit::Command),
+    /// Keys: who may come in, and what they may do
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// The tenant's fleets
+    #[command(subcommand)]
+    Fleets(fleets::Command),
+    /// Make a fleet as a file declares it
+    Apply(apply::Arguments),
+    /// Look for what is wrong with this machine, its data and its server
+    Doctor(doctor::Arguments),
+    /// Write a shell's completions to standard output
+    Completions(completions::Arguments),
+    /// Demonstrations
+    #[command(subcommand)]
+    Demo(demo::Command),
+}
+
+impl Command {
+    /// Whether it serves, or drives many at once: it wants all processors.
+    pub fn is_server(&self) -> bool {
+        matches!(self, Command::Dev(_) | Command::Serve(_) | Command::Demo(_))
+    }
+
+    /// Does it.
+    pub async fn run(self, global: &Global) -> Outcome {
+        match self {
+            Command::Dev(arguments) => dev::run(arguments).await,
+            Command::Serve(arguments) => serve::run(arguments).await,
+            Command::Status(arguments) => status::run(global, arguments).await,
+            Command::Agents(command) => agents::run(global, command).await,
+            Command::Permits(command) => permits::run(global, command).await,
+            Command::Locks(command) => locks::run(global, command).await,
+            Command::Limits(command) => limits::run(global, command).await,
+            Command::Budgets(command) => budgets::run(global, command).await,
+            Command::Scopes(command) => scopes::run(global, command).await,
+            Command::Groups(command) => groups::run(global, command).await,
+            Command::Actions(command) => actions::run(global, command).await,
+            Command::Halt(arguments) => halt::run(global, arguments).await,
+            Command::Release(arguments) => release::run(global, arguments).await,
+            Command::Halts(command) => halts::run(global, command).await,
+            Command::Events(arguments) => events::run(global, arguments).await,
+            Command::Audit(command) => audit::run(global, command).await,
+            Command::Keys(command) => keys::run(global, command).await,
+            Command::Fleets(command) => fleets::run(global, command).await,
+            Command::Apply(arguments) => apply::run(global, arguments).await,
+            Command::Doctor(arguments) => doctor::run(global, arguments).await,
+            Command::Completions(arguments) => completions::run(arguments),
+            Command::Demo(command) => demo::run(global, command).await,
+        }
+    }
+}
+
+/// Says on standard error what a change did.
+pub(crate) fn tell_change(changed: bool, what: &str) {
+    if changed {
+        eprintln!("{what}");
+    } else {
+        eprintln!("nothing to do: it is so already");
+    }
+}

@@ -1,0 +1,146 @@
+//! `fleet status`: the fleet at a glance.
+use crate::context::{Global, Watch};
+use crate::failure::Outcome;
+use crate::output::{self, Detail};
+use crate::{paint, show};
+use clap::Args;
+use fleet_types::instance::InstanceState;
+use fleet_types::view::Status;
+use serde::Serialize;
+
+/// Show the fleet at a glance
+#[derive(Args)]
+#[command(after_help = "Examples:
+  fleet status
+  fleet status --watch 1s
+  fleet status -o json | jq .permits_waiting")]
+pub struct Arguments {
+    #[command(flatten)]
+    watch: Watch,
+}
+
+pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
+    let fleet = global.fleet()?;
+    arguments
+        .watch
+        .each(async || {
+            let status = fleet.status().await?;
+            let shown = Shown {
+                status,
+                fleet: fleet.id().to_string(),
+            };
+            output::detail(global.output, &shown)?;
+            if global.is_for_people() {
+                hint(&shown.status);
+            }
+            Ok(())
+        })
+        .await
+}
+
+/// What could be done next, where there is nothing yet or something needs a person.
+fn hint(status: &Status) {
+    if status.halts > 0 {
+        eprintln!("\nhalts are in force: `fleet halts list`; `fleet release HALT` lets go");
+    } else if status.agents == 0 {
+        eprintln!("\nno agents yet: `fleet agents register AGENT`, or `fleet apply -f fleet.yaml`");
+    }
+}
+
+#[derive(Serialize)]
+struct Shown {
+    #[serde(skip)]
+    fleet: String,
+    #[serde(flatten)]
+    status: Status,
+}
+
+impl Detail for Shown {
+    fn lines(&self) -> Vec<(&'static str, String)> {
+        let Status {
+            seq,
+            at,
+            agents,
+            instances,
+            permits_granted,
+            permits_waiting,
+            locks_held,
+            halts,
+            totals,
+            ..
+        } = &self.status;
+        let instances: Vec<String> = instances
+            .iter()
+            .map(|(state, count)| {
+                let text = format!("{count} {}", show::word(state));
+                match state {
+                    InstanceState::Halted | InstanceState::Failed => paint::bad(&text),
+                    InstanceState::Draining | InstanceState::Recovering => paint::waiting(&text),
+                    InstanceState::Idle | InstanceState::Active | InstanceState::Busy => text,
+                }
+            })
+            .collect();
+        let denied: u64 = totals.denied.values().sum();
+        let why: Vec<String> = totals
+            .denied
+            .iter()
+            .map(|(code, count)| format!("{count} {code}"))
+            .collect();
+        let halts = match halts {
+            0 => "none".to_owned(),
+            count => paint::bad(&format!("{} in force", show::count(*count, "halt"))),
+        };
+        let waiting = match permits_waiting {
+            0 => "0 waiting".to_owned(),
+            count => paint::waiting(&format!("{} waiting", show::number(*count))),
+        };
+        vec![
+            ("fleet", self.fleet.clone()),
+            (
+                "as of",
+                format!("event {}, {}", show::number(seq.0), show::absolute(*at)),
+            ),
+            ("halts", halts),
+            ("agents", show::number(*agents)),
+            (
+                "instances",
+                if instances.is_empty() {
+                    "none connected".to_owned()
+                } else {
+                    instances.join(", ")
+                },
+            ),
+            (
+                "permits",
+                format!("{} held, {waiting}", show::number(*permits_granted)),
+            ),
+            ("locks", format!("{} held", show::number(*locks_held))),
+            (
+                "so far",
+                format!(
+                    "{} granted, {} had to wait, {} denied, {} completed, {} failed, {} cancelled, {} expired, {} taken back",
+                    show::number(totals.granted),
+                    show::number(totals.queued),
+                    show::number(denied),
+                    show::number(totals.completed),
+                    show::number(totals.failed),
+                    show::number(totals.cancelled),
+                    show::number(totals.expired),
+                    show::number(totals.revoked),
+                ),
+            ),
+            (
+                "denied",
+                if why.is_empty() {
+                    "none".to_owned()
+                } else {
+                    why.join(", ")
+                },
+            ),
+        ]
+    }
+
+    fn name(&self) -> String {
+        self.fleet.clone()
+    }
+}

@@ -1,0 +1,181 @@
+//! Why a command failed, what to do about it, and with which exit code the program ends.
+use crate::exit;
+use crate::paint;
+use fleet_client::{Error, Kind};
+use fleet_types::Code;
+use std::fmt;
+
+/// What every command gives.
+pub type Outcome<T = ()> = Result<T, Failure>;
+
+/// Why a command failed.
+#[derive(Debug)]
+pub struct Failure {
+    /// The program's exit code.
+    pub exit: u8,
+    message: String,
+    to_do: Vec<String>,
+    /// It was told already, in a form of its own.
+    told: bool,
+}
+
+impl Failure {
+    /// With this exit code, in these words.
+    pub fn new(exit: u8, message: impl Into<String>) -> Self {
+        Failure {
+            exit,
+            message: message.into(),
+            to_do: Vec::new(),
+            told: false,
+        }
+    }
+
+    /// Something on the command line, or in a file, is not right.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Failure::new(exit::USAGE, message)
+    }
+
+    /// What has been told already; only the exit code is left.
+    pub fn told(exit: u8) -> Self {
+        Failure {
+            told: true,
+            ..Failure::new(exit, "")
+        }
+    }
+
+    /// Adds what to do.
+    #[must_use]
+    pub fn to_do(mut self, what: impl Into<String>) -> Self {
+        self.to_do.push(what.into());
+        self
+    }
+
+    /// Puts what was being done before the words.
+    #[must_use]
+    pub fn during(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+
+    /// Writes it to standard error.
+    pub fn tell(&self) {
+        if self.told {
+            return;
+        }
+        eprintln!("{} {}", paint::error("error:"), self.message);
+        for line in &self.to_do {
+            eprintln!("  {line}");
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+/// The exit code that a code of the API stands for.
+pub const fn exit_of(code: Code) -> u8 {
+    match code {
+        Code::NotFound | Code::PermitUnknown | Code::AgentUnknown => exit::NOT_FOUND,
+        Code::Unauthenticated
+        | Code::Forbidden
+        | Code::IdentityMismatch
+        | Code::PermitNotYours
+        | Code::ReleaseByAgent => exit::AUTH,
+        Code::Conflict
+        | Code::PreconditionFailed
+        | Code::RequestIdReused
+        | Code::InstanceStale
+        | Code::EpochStale
+        | Code::TokenStale
+        | Code::PermitNotGranted
+        | Code::PermitExtending
+        | Code::ReleaseNeedsSecond => exit::CONFLICT,
+        Code::Halted
+        | Code::Paused
+        | Code::RiskReducingOnly
+        | Code::AgentOffline
+        | Code::AgentBusy
+        | Code::ActionNotAllowed
+        | Code::ResourceNotAllowed
+        | Code::RateLimited
+        | Code::ConcurrencyLimited
+        | Code::BudgetExhausted
+        | Code::LockHeld
+        | Code::Deadlock
+        | Code::WaitTimeout
+        | Code::QueueFull
+        | Code::Cancelled
+        | Code::HolderGone => exit::DENIED,
+        Code::Invalid | Code::Malformed | Code::BodyTooLarge => exit::USAGE,
+        Code::Overloaded
+        | Code::Unavailable
+        | Code::Timeout
+        | Code::ReadOnly
+        | Code::Unknown
+        | Code::Internal => exit::FAILED,
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let exit = match (error.code(), error.kind()) {
+            (Some(code), _) => exit_of(code),
+            (None, Kind::Invalid) => exit::USAGE,
+            (None, _) => exit::FAILED,
+        };
+        let mut failure = Failure::new(exit, error.to_string());
+        if let Some(problem) = error.problem() {
+            // One field is named in the words where it matters; several are listed.
+            for field in &problem.errors {
+                failure = failure.to_do(format!("{}: {}", field.field, field.detail));
+            }
+            if let Some(after) = problem.retry_after_ms {
+                failure = failure.to_do(format!("try again in {}", crate::show::span_ms(after)));
+            }
+            failure = match problem.code {
+                Code::Unauthenticated => {
+                    failure.to_do("give a key with --key or in FLEET_KEY; `fleet keys bootstrap` makes the first one of a server")
+                }
+                Code::Forbidden => failure.to_do("use a key with a wider role or scope; `fleet keys list` tells which there are"),
+                Code::AgentUnknown => failure.to_do("fleet agents register AGENT"),
+                _ => failure,
+            };
+            failure = failure.to_do(format!("more: {}", problem.kind));
+        } else if error.kind() == Kind::Unreachable {
+            failure = failure.to_do(
+                "start one with `fleet dev`, or name another with --server or in FLEET_SERVER",
+            );
+        } else if error.kind() == Kind::Lost {
+            failure = failure
+                .to_do("it may have taken effect: look, or repeat it with the same --request-id");
+        }
+        failure
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Failure::new(exit::FAILED, error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Failure::new(exit::FAILED, error.to_string())
+    }
+}
+
+impl From<fleet_server::Error> for Failure {
+    fn from(error: fleet_server::Error) -> Self {
+        Failure::new(exit::FAILED, format!("failed to {error}"))
+    }
+}
+
+impl From<fleet_types::Invalid> for Failure {
+    fn from(invalid: fleet_types::Invalid) -> Self {
+        Failure::usage(invalid.to_string())
+    }
+}

@@ -1,0 +1,74 @@
+//! `fleet`: the command line of FleetCommand.
+//!
+//! Data goes to standard output, words for people to standard error. Exit codes stand in `exit.rs`, one file for each
+//! command in `commands/`.
+mod commands;
+mod context;
+mod exit;
+mod failure;
+mod output;
+mod paint;
+mod parse;
+mod show;
+
+use clap::Parser;
+use commands::Command;
+use context::Global;
+use std::process::ExitCode;
+
+/// Air traffic control for AI agents: they ask for a permit before they act.
+///
+/// Try it:
+///   fleet dev                                         a server on this machine, no keys
+///   fleet permits request payment.send --agent pay-1 --exclusive ledger/account-7
+///   fleet status
+///   fleet halt --all --reason "something is wrong"    nothing happens any more, at once
+///   fleet demo bank --compare                         a bank's agents, without permits and with
+#[derive(Parser)]
+#[command(name = "fleet", version, verbatim_doc_comment, after_help = exit::HELP, arg_required_else_help = true, propagate_version = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut builder = if cli.command.is_server() {
+        tokio::runtime::Builder::new_multi_thread()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+    };
+    let runtime = match builder.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!(
+                "{} the system gives no runtime: {error}",
+                paint::error("error:")
+            );
+            return ExitCode::from(exit::FAILED);
+        }
+    };
+    let outcome = runtime.block_on(cli.command.run(&cli.global));
+    // A thread that still reads standard input must not hold the end up.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::from(exit::OK),
+        Err(failure) => {
+            failure.tell();
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}

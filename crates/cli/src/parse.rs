@@ -1,0 +1,156 @@
+//! Values as people type them: `5s`, `ledger/eu`, `a=1`, `12.50`, `10/s`.
+use fleet_types::{Labels, Millis};
+use smol_str::SmolStr;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// `250ms`, `5s`, `2m`, `1h`, `3d`; a bare number is seconds.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let split = text
+        .find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        .unwrap_or(text.len());
+    let (digits, unit) = text.split_at(split);
+    let ms_each = match unit {
+        "ms" => 1,
+        "" | "s" => 1_000,
+        "m" | "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        _ => {
+            return Err(format!(
+                "{unit:?} is no unit of time; write 250ms, 5s, 2m, 1h or 3d"
+            ));
+        }
+    };
+    let micros = decimal(digits, 1_000)
+        .and_then(|thousandths| thousandths.checked_mul(ms_each))
+        .ok_or_else(|| format!("{text:?} is no span of time; write 250ms, 5s, 2m, 1h or 3d"))?;
+    Ok(Duration::from_micros(micros))
+}
+
+/// As [`duration`], in whole milliseconds.
+pub fn millis(text: &str) -> Result<Millis, String> {
+    let span = duration(text)?;
+    u64::try_from(span.as_millis())
+        .map(Millis)
+        .map_err(|_| format!("{text:?} is too long"))
+}
+
+/// Decimal digits as a whole number of parts: `1.5` in thousandths is 1500. `None` where it has finer parts.
+fn decimal(text: &str, parts: u64) -> Option<u64> {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    if whole.is_empty() && rest.is_empty() {
+        return None;
+    }
+    let whole: u64 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
+    let mut value = whole.checked_mul(parts)?;
+    let mut unit = parts;
+    for digit in rest.chars() {
+        let digit = u64::from(digit.to_digit(10)?);
+        if unit < 10 && digit > 0 {
+            return None;
+        }
+        unit /= 10;
+        value = value.checked_add(digit * unit)?;
+    }
+    Some(value)
+}
+
+/// Money in the fleet's currency, as millionths: `12.50`.
+pub fn money(text: &str) -> Result<u64, String> {
+    let plain = text.replace([',', '_'], "");
+    decimal(&plain, 1_000_000)
+        .ok_or_else(|| format!("{text:?} is no amount; write 12.50, with at most six decimals"))
+}
+
+/// `key=value`.
+pub fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err(format!("{text:?} is no label; write KEY=VALUE")),
+    }
+}
+
+/// Labels of several pairs.
+pub fn labels(pairs: &[(String, String)]) -> Result<Labels, String> {
+    let map: BTreeMap<SmolStr, SmolStr> = pairs
+        .iter()
+        .map(|(key, value)| (key.into(), value.into()))
+        .collect();
+    Labels::parse(map).map_err(|invalid| invalid.to_string())
+}
+
+/// `key=value,key=value`.
+pub fn selector(text: &str) -> Result<Labels, String> {
+    let pairs: Result<Vec<_>, _> = text.split(',').map(str::trim).map(label).collect();
+    labels(&pairs?)
+}
+
+/// `10/s`, `600/min`, `5000/h`, `3/250ms`: how many per how long.
+pub fn rate(text: &str) -> Result<(u64, Millis), String> {
+    let wrong = || format!("{text:?} is no rate; write 10/s, 600/min or 3/250ms");
+    let (count, span) = text.split_once('/').ok_or_else(wrong)?;
+    let count = count.replace([',', '_'], "").parse().map_err(|_| wrong())?;
+    let span = if span.starts_with(|c: char| c.is_ascii_digit()) {
+        span.to_owned()
+    } else {
+        format!("1{span}")
+    };
+    Ok((count, millis(&span)?))
+}
+
+/// Text for people, within its bounds.
+pub fn text(text: &str) -> Result<fleet_types::Text, String> {
+    fleet_types::Text::parse(text).map_err(|invalid| invalid.to_string())
+}
+
+/// 1 to 10.
+pub fn priority(text: &str) -> Result<fleet_types::agent::Priority, String> {
+    text.parse()
+        .ok()
+        .and_then(fleet_types::agent::Priority::new)
+        .ok_or_else(|| format!("{text:?} is no priority; write 1 (least) to 10 (most urgent)"))
+}
+
+/// 1 to 1000.
+pub fn weight(text: &str) -> Result<fleet_types::agent::Weight, String> {
+    text.parse()
+        .ok()
+        .and_then(fleet_types::agent::Weight::new)
+        .ok_or_else(|| format!("{text:?} is no weight; write 1 to 1000"))
+}
+
+/// A short word.
+pub fn word(text: &str) -> Result<fleet_types::agent::Word, String> {
+    serde_json::from_value(text.into()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_people_type() {
+        let spans = ["250ms", "5s", "5", "1.5s", "2m", "1h"]
+            .map(|text| duration(text).unwrap().as_millis());
+        assert_eq!(spans, [250, 5_000, 5_000, 1_500, 120_000, 3_600_000]);
+        for bad in ["", "s", "5y", "-1s", "1.0001ms5", "1..2s"] {
+            assert!(duration(bad).is_err(), "{bad:?} was taken");
+        }
+        assert_eq!(
+            ["1", "12.50", "0.000001", "1,000"].map(|text| money(text).unwrap()),
+            [1_000_000, 12_500_000, 1, 1_000_000_000]
+        );
+        assert!(money("0.0000001").is_err() && money("ten").is_err());
+        assert_eq!(rate("10/s").unwrap(), (10, Millis(1_000)));
+        assert_eq!(rate("600/min").unwrap(), (600, Millis(60_000)));
+        assert_eq!(rate("3/250ms").unwrap(), (3, Millis(250)));
+        assert!(rate("10").is_err() && rate("x/s").is_err());
+        assert!(label("=x").is_err());
+        assert_eq!(selector("a=1, b=2").unwrap().iter().count(), 2);
+    }
+}
