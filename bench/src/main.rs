@@ -3,10 +3,15 @@
 mod core;
 mod durable;
 mod figures;
+mod halt;
 mod http;
+mod memory;
 mod redis;
+mod report;
+mod restart;
 mod served;
 mod session;
+mod status;
 mod world;
 
 use clap::{Parser, ValueEnum};
@@ -42,6 +47,18 @@ enum Name {
     Session,
     /// 64 keep-alive HTTP connections.
     Http,
+    /// One halt over 10,000 connected sessions.
+    Halt,
+    /// The glance at 10,000 agents under load.
+    Status,
+    /// Registration of an agent under load.
+    Register,
+    /// From a journal of 1,000,000 events to serving.
+    Restart,
+    /// Resident memory of 10,000 agents and 100,000 held locks.
+    Memory,
+    /// Every one of them, written to `docs/performance.md`.
+    All,
 }
 
 fn main() {
@@ -51,6 +68,19 @@ fn main() {
         Name::Durable => durable::run(args.seconds, args.dir.as_deref()),
         Name::Session => session::run(args.seconds, args.dir.as_deref()),
         Name::Http => http::run(args.seconds, args.dir.as_deref()),
+        Name::Halt => halt::run(args.dir.as_deref()),
+        Name::Status => status::run(status::What::Status, args.seconds, args.dir.as_deref()),
+        Name::Register => status::run(status::What::Register, args.seconds, args.dir.as_deref()),
+        Name::Restart => restart::run(args.dir.as_deref()),
+        Name::Memory => memory::run(),
+        Name::All => {
+            let page = std::path::Path::new("docs/performance.md");
+            if let Err(error) = report::all(args.seconds, page) {
+                eprintln!("failed to write {}: {error}", page.display());
+                std::process::exit(1);
+            }
+            return;
+        }
     };
     if args.json {
         println!(

@@ -3,6 +3,7 @@
 //! - `tidy` holds the lines that rustc and clippy do not know: layers, purity of the core, sizes, documents.
 //! - `ci` runs what a change must pass, as `make test` does.
 //! - `test-long` runs every test, ignored ones too, optimised.
+//! - `bench` measures; the benchmarks are in `bench/`.
 //!
 //! No dependencies, so that it builds in seconds before anything else does.
 
@@ -17,6 +18,7 @@ usage: cargo xtask NAME
   tidy        check the rules of this repository; names each breach and what to do
   ci          everything a change must pass: format, tidy, lints, tests
   test-long   every test, ignored ones too, in a release build
+  bench NAME  measures one thing, or \"all\" of them; --json for machines
 ";
 
 fn main() -> ExitCode {
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(root),
         ["ci"] => ci::check(root),
         ["test-long"] => ci::test_long(root),
+        ["bench", rest @ ..] => bench(root, rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             Ok(())
@@ -46,5 +49,28 @@ fn main() -> ExitCode {
             eprintln!("{}", message.trim_end());
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Runs a benchmark in the release profile: `cargo xtask bench core --json`.
+fn bench(root: &Path, args: &[&str]) -> Result<(), String> {
+    let args = if args.is_empty() { &["--help"] } else { args };
+    let status = std::process::Command::new("cargo")
+        .args([
+            "run",
+            "--release",
+            "--quiet",
+            "--locked",
+            "-p",
+            "fleet-bench",
+            "--",
+        ])
+        .args(args)
+        .current_dir(root)
+        .status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("the benchmark ended with {status}")),
+        Err(error) => Err(format!("failed to start cargo: {error}")),
     }
 }
