@@ -61,7 +61,23 @@ enum Name {
     All,
 }
 
+/// `fleet-bench hold --url URL --first N --count N`: started by `halt` only.
+fn holds() -> bool {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    if let ["hold", "--url", url, "--first", first, "--count", count] = words.as_slice()
+        && let (Ok(first), Ok(count)) = (first.parse(), count.parse())
+    {
+        halt::hold(url, first, count);
+        return true;
+    }
+    false
+}
+
 fn main() {
+    if holds() {
+        return;
+    }
     let args = Args::parse();
     let figures: Figures = match args.name {
         Name::Core => core::run(args.seconds),
