@@ -11,7 +11,16 @@ const FUNCTION_LINE_COUNT_MAX: usize = 100;
 const SOURCES: [&str; 4] = [".rs", ".ts", ".tsx", ".py"];
 
 /// `path` for a file, `path#function` for a function.
-const EXEMPT: &Exempt = &[];
+const EXEMPT: &Exempt = &[
+    (
+        "crates/cli/src/commands/agents.rs#lines",
+        "a table: one line for each field of an agent that is shown",
+    ),
+    (
+        "crates/cli/src/commands/apply/plan.rs#make",
+        "a list: one paragraph for each section of the document, in the order they are applied",
+    ),
+];
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let mut breaches = long_files(tree);
