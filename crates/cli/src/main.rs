@@ -25,7 +25,7 @@ use std::process::ExitCode;
 ///   fleet halt --all --reason "something is wrong"    nothing happens any more, at once
 ///   fleet demo bank --compare                         a bank's agents, without permits and with
 #[derive(Parser)]
-#[command(name = "fleet", version, verbatim_doc_comment, after_help = exit::HELP, arg_required_else_help = true, propagate_version = true, disable_help_subcommand = true)]
+#[command(name = "fleet", version, verbatim_doc_comment, after_help = exit::HELP, arg_required_else_help = true, disable_help_subcommand = true)]
 struct Cli {
     #[command(flatten)]
     global: Global,
