@@ -45,7 +45,7 @@ impl Failure {
 
     /// Adds what to do.
     #[must_use]
-    pub fn to_do(mut self, what: impl Into<String>) -> Self {
+    pub fn advise(mut self, what: impl Into<String>) -> Self {
         self.to_do.push(what.into());
         self
     }
@@ -130,27 +130,27 @@ impl From<Error> for Failure {
         if let Some(problem) = error.problem() {
             // One field is named in the words where it matters; several are listed.
             for field in &problem.errors {
-                failure = failure.to_do(format!("{}: {}", field.field, field.detail));
+                failure = failure.advise(format!("{}: {}", field.field, field.detail));
             }
             if let Some(after) = problem.retry_after_ms {
-                failure = failure.to_do(format!("try again in {}", crate::show::span_ms(after)));
+                failure = failure.advise(format!("try again in {}", crate::show::span_ms(after)));
             }
             failure = match problem.code {
                 Code::Unauthenticated => {
-                    failure.to_do("give a key with --key or in FLEET_KEY; `fleet keys bootstrap` makes the first one of a server")
+                    failure.advise("give a key with --key or in FLEET_KEY; `fleet keys bootstrap` makes the first one of a server")
                 }
-                Code::Forbidden => failure.to_do("use a key with a wider role or scope; `fleet keys list` tells which there are"),
-                Code::AgentUnknown => failure.to_do("fleet agents register AGENT"),
+                Code::Forbidden => failure.advise("use a key with a wider role or scope; `fleet keys list` tells which there are"),
+                Code::AgentUnknown => failure.advise("fleet agents register AGENT"),
                 _ => failure,
             };
-            failure = failure.to_do(format!("more: {}", problem.kind));
+            failure = failure.advise(format!("more: {}", problem.kind));
         } else if error.kind() == Kind::Unreachable {
-            failure = failure.to_do(
+            failure = failure.advise(
                 "start one with `fleet dev`, or name another with --server or in FLEET_SERVER",
             );
         } else if error.kind() == Kind::Lost {
             failure = failure
-                .to_do("it may have taken effect: look, or repeat it with the same --request-id");
+                .advise("it may have taken effect: look, or repeat it with the same --request-id");
         }
         failure
     }

@@ -310,7 +310,7 @@ async fn resume(fleet: &Fleet, brake: Brake) -> Outcome {
             exit::CONFLICT,
             format!("agent {} stays under {}", brake.agent, names.join(", ")),
         )
-        .to_do("look with `fleet halts list`, release with `fleet release HALT`"));
+        .advise("look with `fleet halts list`, release with `fleet release HALT`"));
     }
     if released == 0 {
         eprintln!("nothing to do: no halt is over agent {}", brake.agent);

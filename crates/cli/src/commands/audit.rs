@@ -63,7 +63,7 @@ pub fn journals(data_dir: &Path) -> Outcome<Report> {
             exit::NOT_FOUND,
             format!("{} holds no journal", data_dir.display()),
         )
-        .to_do("name the server's data directory with --data-dir"));
+        .advise("name the server's data directory with --data-dir"));
     }
     fleet_journal::audit(data_dir)
         .map_err(|error| Failure::new(exit::FAILED, format!("failed to {error}")))
@@ -121,6 +121,6 @@ fn verify(global: &Global, data_dir: &Path, archives: Option<&Path>) -> Outcome 
     }
     Err(
         Failure::new(exit::CONFLICT, "a journal is not what was written")
-            .to_do("stop the server, keep this directory for study, restore it from a backup"),
+            .advise("stop the server, keep this directory for study, restore it from a backup"),
     )
 }

@@ -202,7 +202,7 @@ fn ask(target: &Target) -> Outcome {
     let mut stdin = std::io::stdin().lock();
     if !std::io::stdin().is_terminal() {
         return Err(
-            Failure::usage("nobody is there to ask").to_do("give --yes to halt without asking")
+            Failure::usage("nobody is there to ask").advise("give --yes to halt without asking")
         );
     }
     eprint!("Type {word} to halt: ");

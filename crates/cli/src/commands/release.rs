@@ -55,7 +55,7 @@ pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
             exit::CONFLICT,
             format!("{} still in force", show::count(asked, "halt")),
         )
-        .to_do("a second person runs the same command with their own key"));
+        .advise("a second person runs the same command with their own key"));
     }
     Ok(())
 }

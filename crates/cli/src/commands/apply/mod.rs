@@ -97,7 +97,7 @@ async fn carry_out(fleet: &Fleet, plan: &Plan) -> Outcome {
             if done == 0 {
                 failure
             } else {
-                failure.to_do(format!(
+                failure.advise(format!(
                     "{done} of {} changes were made before; mend this and apply again",
                     changes.len()
                 ))

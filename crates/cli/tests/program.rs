@@ -1,0 +1,12 @@
+//! The program itself. That this test needs it is also why cargo builds it before the tests in `tests/` drive it.
+use std::process::Command;
+
+#[test]
+fn it_says_its_version() {
+    let output = Command::new(env!("CARGO_BIN_EXE_fleet"))
+        .arg("--version")
+        .output()
+        .unwrap();
+    let version = format!("fleet {}\n", env!("CARGO_PKG_VERSION"));
+    assert_eq!(String::from_utf8_lossy(&output.stdout), version);
+}

@@ -1,0 +1,11 @@
+//! Drives the real binary from outside: servers as processes on free ports and directories of their own, and the
+//! command line as people and scripts use it.
+//!
+//! Nothing here looks into the server: what is tested is what a user can see.
+mod binary;
+mod command;
+mod server;
+
+pub use binary::binary;
+pub use command::{Output, fleet, fleet_at};
+pub use server::{Follower, Server};

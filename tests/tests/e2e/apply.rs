@@ -1,0 +1,102 @@
+//! Declared fleets.
+use fleet_tests::{Output, Server};
+use std::path::Path;
+
+const EXAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/fleet.yaml");
+
+fn verbs(output: &Output) -> Vec<String> {
+    let changes = output.json();
+    let changes = changes.as_array().unwrap();
+    changes
+        .iter()
+        .map(|change| change["verb"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn the_second_run_changes_nothing() {
+    let server = Server::dev();
+    let bank = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/bank/fleet.yaml");
+    for file in [EXAMPLE, bank] {
+        let dry = server.fleet(&["apply", "-f", file, "--dry-run", "-o", "json"]);
+        assert!(verbs(&dry).iter().any(|verb| verb == "create"), "{dry:?}");
+        let first = server.fleet(&["apply", "-f", file, "-o", "json"]);
+        assert_eq!(verbs(&dry), verbs(&first));
+        let before = server.fleet(&["status", "-o", "json"]).json()["seq"].clone();
+        let second = server.fleet(&["apply", "-f", file, "-o", "json"]);
+        assert!(
+            verbs(&second).iter().all(|verb| verb == "unchanged"),
+            "{}",
+            second.stdout
+        );
+        assert_eq!(
+            server.fleet(&["status", "-o", "json"]).json()["seq"],
+            before
+        );
+    }
+}
+
+#[test]
+fn what_is_not_declared_is_left_alone_or_pruned() {
+    let server = Server::dev();
+    server.fleet(&["apply", "-f", EXAMPLE]).ok();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fleet.yaml");
+    let text = "limits:\n  - id: treasury-at-once\n    selector: { scope: emea/treasury }\n    measure:\n      concurrency: { max: 9 }\n";
+    std::fs::write(&file, text).unwrap();
+    let names = |kind: &str| server.fleet(&[kind, "list", "-o", "name"]).ok();
+    let changed = server.fleet(&["apply", "-f", path(&file)]);
+    assert!(
+        changed.stdout.contains("measure.concurrency.max: 8 → 9"),
+        "{}",
+        changed.stdout
+    );
+    assert_eq!(names("limits").lines().count(), 2);
+    server.fleet(&["apply", "-f", path(&file), "--prune"]).ok();
+    assert_eq!(names("limits"), "treasury-at-once");
+    // Sections that the file has not are not touched.
+    assert_eq!(names("budgets").lines().count(), 2);
+}
+
+#[test]
+fn every_mistake_is_shown_in_its_place() {
+    let server = Server::dev();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fleet.yaml");
+    std::fs::write(
+        &file,
+        "agents:\n  - id: a\n    scope: a//b\n    colour: red\n  - name: x\nlimit: []\n",
+    )
+    .unwrap();
+    let refused = server.fleet(&["apply", "-f", path(&file)]);
+    assert_eq!(refused.code, 2);
+    for words in [
+        "empty segment",
+        "unknown field colour",
+        "missing field id",
+        "no section \"limit\"",
+        "fleet.yaml:3:12",
+        "fleet.yaml:4:5",
+    ] {
+        assert!(
+            refused.stderr.contains(words),
+            "{words:?} was not said: {}",
+            refused.stderr
+        );
+    }
+    assert!(
+        server
+            .fleet(&["agents", "list", "-o", "name"])
+            .ok()
+            .is_empty()
+    );
+    std::fs::write(&file, "agents: [\n").unwrap();
+    assert_eq!(server.fleet(&["apply", "-f", path(&file)]).code, 2);
+    server
+        .fleet(&["apply", "-f", "no-such-file"])
+        .failed(2, "no-such-file");
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().unwrap()
+}

@@ -1,0 +1,9 @@
+//! The real binary from outside. One program for all, as linking takes longer than running.
+mod apply;
+mod crash;
+mod events;
+mod halts;
+mod keys;
+mod permits;
+mod quickstart;
+mod sessions;

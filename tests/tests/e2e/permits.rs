@@ -1,0 +1,183 @@
+//! Permits by the command line.
+use fleet_tests::Server;
+use std::thread;
+use std::time::Duration;
+
+#[test]
+fn who_comes_second_is_denied_or_waits() {
+    let server = Server::dev();
+    let ask = |agent: &str, more: &[&str]| {
+        let mut line = vec![
+            "permits",
+            "request",
+            "payment.send",
+            "--agent",
+            agent,
+            "-x",
+            "ledger/a",
+        ];
+        line.extend(more);
+        server.fleet(&line)
+    };
+    let first = ask("one", &["-o", "name"]).ok();
+    let denied = ask("two", &["-o", "json"]);
+    assert_eq!(denied.code, 6, "{}", denied.stderr);
+    let denied = denied.json();
+    assert_eq!(
+        (&denied["decision"], &denied["code"]),
+        (&"denied".into(), &"lock_held".into())
+    );
+    assert_eq!(denied["blocker"]["permit"], first.as_str());
+
+    // A lock on what lies below is in the way too, and says what holds it.
+    server
+        .fleet(&[
+            "permits",
+            "request",
+            "x",
+            "--agent",
+            "two",
+            "-x",
+            "ledger/a/b",
+        ])
+        .failed(6, "ledger/a held by one");
+
+    thread::scope(|scope| {
+        let waits = scope.spawn(|| ask("two", &["--wait", "20s", "-o", "json"]));
+        while server
+            .fleet(&["permits", "list", "--state", "queued", "-o", "name"])
+            .ok()
+            .is_empty()
+        {
+            thread::sleep(Duration::from_millis(20));
+        }
+        server
+            .fleet(&["permits", "complete", &first, "--agent", "one"])
+            .ok();
+        let granted = waits.join().unwrap();
+        assert_eq!(granted.code, 0, "{}", granted.stderr);
+        assert_eq!(granted.json()["decision"], "granted");
+    });
+    ask("three", &["--wait", "100ms"]).failed(6, "wait_timeout");
+}
+
+#[test]
+fn a_repeat_gets_the_first_answer() {
+    let server = Server::dev();
+    let ask = |resource: &str| {
+        server.fleet(&[
+            "permits",
+            "request",
+            "x",
+            "--agent",
+            "a",
+            "-x",
+            resource,
+            "--request-id",
+            "r-1",
+            "-o",
+            "json",
+        ])
+    };
+    let first = ask("ledger/1");
+    assert_eq!(first.json(), ask("ledger/1").json());
+    ask("ledger/2").failed(5, "request_id_reused");
+}
+
+#[test]
+fn tokens_are_checked_and_leases_renewed() {
+    let server = Server::dev();
+    let granted = server
+        .fleet(&[
+            "permits", "request", "x", "--agent", "a", "-x", "r/1", "-o", "json",
+        ])
+        .json();
+    let (permit, token) = (
+        granted["permit"].as_str().unwrap(),
+        granted["resources"][0]["token"].to_string(),
+    );
+    let validate = |token: &str| server.fleet(&["locks", "validate", "r/1", "--token", token]);
+    assert_eq!(validate(&token).ok(), "valid");
+    validate("1").failed(5, "stale");
+    let renewed = server
+        .fleet(&[
+            "permits", "renew", permit, "--agent", "a", "--ttl", "10m", "-o", "json",
+        ])
+        .json();
+    assert!(renewed["expires_at"].as_u64() > granted["expires_at"].as_u64());
+    server
+        .fleet(&["permits", "cancel", permit, "--agent", "a"])
+        .ok();
+    validate(&token).failed(5, "stale");
+    server
+        .fleet(&["permits", "complete", permit, "--agent", "a"])
+        .failed(3, "permit_unknown");
+    server
+        .fleet(&["permits", "get", "p999"])
+        .failed(3, "permit_unknown");
+}
+
+#[test]
+fn limits_and_budgets_stop_and_say_so() {
+    let server = Server::dev();
+    server
+        .fleet(&[
+            "limits",
+            "set",
+            "one-at-once",
+            "--concurrency",
+            "1",
+            "--action",
+            "payment.*",
+        ])
+        .ok();
+    server
+        .fleet(&[
+            "budgets", "set", "a-day", "--money", "1.00", "--period", "day",
+        ])
+        .ok();
+    let ask = |action: &str, money: &str| {
+        server.fleet(&[
+            "permits", "request", action, "--agent", "a", "--money", money, "-o", "name",
+        ])
+    };
+    let permit = ask("payment.send", "0.60").ok();
+    ask("payment.send", "0").failed(6, "");
+    let dear = server.fleet(&[
+        "permits", "request", "other", "--agent", "a", "--money", "0.50",
+    ]);
+    dear.failed(6, "budget_exhausted");
+    server
+        .fleet(&[
+            "budgets", "top-up", "a-day", "--money", "0.20", "--reason", "test",
+        ])
+        .ok();
+    ask("other", "0.50").ok();
+    server
+        .fleet(&[
+            "permits", "complete", &permit, "--agent", "a", "--money", "0.10",
+        ])
+        .ok();
+    let budget = server
+        .fleet(&["budgets", "get", "a-day", "-o", "json"])
+        .json();
+    let account = &budget["accounts"][0];
+    assert_eq!(
+        (&account["spent"], &account["reserved"], &account["hard"]),
+        (&100_000.into(), &500_000.into(), &1_200_000.into())
+    );
+    let explained = server
+        .fleet(&[
+            "permits",
+            "explain",
+            "payment.send",
+            "--agent",
+            "a",
+            "--money",
+            "9",
+            "-o",
+            "json",
+        ])
+        .json();
+    assert_eq!(explained["decision"], "denied");
+}
