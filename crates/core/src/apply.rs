@@ -9,6 +9,8 @@ pub fn apply(state: &mut State, record: &Record) {
     assert!(at >= state.now, "I1: time never goes back");
     state.seq = seq;
     state.now = at;
+    let span = state.settings.request_memory_ms;
+    state.memory.forget(at, span);
     match &record.event {
         Event::PermitGranted(event) => permit::grant::granted(state, event, seq, at),
         Event::PermitQueued(event) => permit::queue::queued(state, event, at),

@@ -50,6 +50,7 @@ pub fn set(state: &mut State, group: &Group) {
             } else {
                 groups.remove(&group.id);
             }
+            state.wake_moved(key);
         }
     }
 }
@@ -59,6 +60,7 @@ pub fn removed(state: &mut State, event: &GroupRemoved) {
         for agent in &group.members {
             if let Some(key) = state.agents.key(agent) {
                 state.agents.agents[key].groups.remove(&group.id);
+                state.wake_moved(key);
             }
         }
     }

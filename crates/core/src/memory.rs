@@ -1,10 +1,12 @@
 //! Which request ids were answered how (I5): a repeat gets the first answer, another body is refused.
 //!
 //! First in, first out by time: an entry is forgotten when it is older than the fleet's `request_memory_ms`,
-//! or when more than [`COUNT_MAX`] stand, whichever comes first.
-use crate::agent::AgentKey;
+//! or when more than [`COUNT_MAX`] stand, whichever comes first. While a request waits it is not forgotten.
+//! Forgetting follows from the records, as everything does: replay forgets the same (I2).
+//!
+//! An entry knows its asker by name, not by the small key of an agent, which may come to mean another.
 use fleet_types::permit::{Denial, Request};
-use fleet_types::{PermitId, RequestId, Seq, Time};
+use fleet_types::{Millis, PermitId, RequestId, Seq, Time};
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,7 +33,7 @@ pub enum Outcome {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Entry {
     at: Time,
-    agent: AgentKey,
+    asker: u64,
     id: RequestId,
     fingerprint: u64,
     outcome: Outcome,
@@ -49,30 +51,20 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// The first answer to this id from this agent, and whether it was for the same body.
-    pub fn find(
-        &self,
-        agent: AgentKey,
-        id: &RequestId,
-        fingerprint: impl FnOnce() -> u64,
-    ) -> Option<(&Outcome, bool)> {
-        let entry = self.entry(agent, id)?;
-        Some((&entry.outcome, entry.fingerprint == fingerprint()))
+    /// The first answer to a request's id from its agent, and whether it was for the same body.
+    pub fn find(&self, request: &Request) -> Option<(&Outcome, bool)> {
+        let entry = self.entry(asker(request), &request.request_id)?;
+        Some((&entry.outcome, entry.fingerprint == fingerprint(request)))
     }
 
     /// Remembers an answer; a later answer to the same waiting request replaces it.
-    pub fn remember(
-        &mut self,
-        at: Time,
-        agent: AgentKey,
-        request: &Request,
-        outcome: impl FnOnce() -> Outcome,
-    ) {
-        let hash = self.hasher.hash_one((agent, &request.request_id));
+    pub fn remember(&mut self, at: Time, request: &Request, outcome: impl FnOnce() -> Outcome) {
+        let asker = asker(request);
+        let hash = self.hasher.hash_one((asker, &request.request_id));
         let (entries, first) = (&mut self.entries, self.first);
         let found = self.index.find(hash, |number| {
             let entry = &entries[(number - first) as usize];
-            entry.agent == agent && entry.id == request.request_id
+            entry.asker == asker && entry.id == request.request_id
         });
         if let Some(number) = found {
             entries[(number - first) as usize].outcome = outcome();
@@ -81,7 +73,7 @@ impl Memory {
         let number = first + entries.len() as u64;
         entries.push_back(Entry {
             at,
-            agent,
+            asker,
             id: request.request_id.clone(),
             fingerprint: fingerprint(request),
             outcome: outcome(),
@@ -89,24 +81,34 @@ impl Memory {
         let (entries, hasher) = (&self.entries, &self.hasher);
         self.index.insert_unique(hash, number, |number| {
             let entry = &entries[(number - first) as usize];
-            hasher.hash_one((entry.agent, &entry.id))
+            hasher.hash_one((entry.asker, &entry.id))
         });
     }
 
-    /// Forgets what is older than `oldest`, a few at a time so that no command pays for many.
-    pub fn forget(&mut self, oldest: Time) {
+    /// Forgets what is older than `span`, a few at a time so that no record pays for many.
+    pub fn forget(&mut self, now: Time, span: Millis) {
+        let oldest = Time(now.0.saturating_sub(span.micros()));
         for _ in 0..4 {
-            match self.entries.front() {
-                Some(entry) if entry.at < oldest || self.entries.len() > COUNT_MAX => {
-                    let hash = self.hasher.hash_one((entry.agent, &entry.id));
-                    let first = self.first;
-                    if let Ok(found) = self.index.find_entry(hash, |number| *number == first) {
-                        found.remove();
-                    }
-                    self.entries.pop_front();
-                    self.first += 1;
-                }
-                _ => return,
+            let due = |entry: &Entry| entry.at < oldest || self.entries.len() > COUNT_MAX;
+            if !self.entries.front().is_some_and(due) {
+                return;
+            }
+            let Some(mut entry) = self.entries.pop_front() else {
+                return;
+            };
+            let number = self.first;
+            self.first += 1;
+            let hash = self.hasher.hash_one((entry.asker, &entry.id));
+            let found = self.index.find_entry(hash, |other| *other == number);
+            let Ok(mut found) = found else {
+                continue;
+            };
+            if matches!(entry.outcome, Outcome::Waiting(_)) {
+                *found.get_mut() = self.first + self.entries.len() as u64;
+                entry.at = now; // Asked about again before it is forgotten.
+                self.entries.push_back(entry);
+            } else {
+                found.remove();
             }
         }
     }
@@ -116,7 +118,7 @@ impl Memory {
         let (entries, first, hasher) = (&self.entries, self.first, &self.hasher);
         let hash_of = |number: &u64| {
             let entry = &entries[(*number - first) as usize];
-            hasher.hash_one((entry.agent, &entry.id))
+            hasher.hash_one((entry.asker, &entry.id))
         };
         let mut index = HashTable::with_capacity(entries.len());
         for number in first..first + entries.len() as u64 {
@@ -129,14 +131,21 @@ impl Memory {
         self.entries.len()
     }
 
-    fn entry(&self, agent: AgentKey, id: &RequestId) -> Option<&Entry> {
-        let hash = self.hasher.hash_one((agent, id));
+    fn entry(&self, asker: u64, id: &RequestId) -> Option<&Entry> {
+        let hash = self.hasher.hash_one((asker, id));
         let number = self.index.find(hash, |number| {
             let entry = &self.entries[(number - self.first) as usize];
-            entry.agent == agent && entry.id == *id
+            entry.asker == asker && entry.id == *id
         })?;
         self.entries.get((number - self.first) as usize)
     }
+}
+
+/// The asker's name as a number.
+fn asker(request: &Request) -> u64 {
+    let mut mixer = Mixer(SEED);
+    mixer.text(request.agent.as_str());
+    mixer.0
 }
 
 /// A number that differs when the body of a request differs (not a cryptographic one: it guards against
@@ -144,7 +153,7 @@ impl Memory {
 ///
 /// Folded multiplication of 8-byte words, as in wyhash (Wang Yi, 2019).
 pub fn fingerprint(request: &Request) -> u64 {
-    let mut mixer = Mixer(0x9e37_79b9_7f4a_7c15);
+    let mut mixer = Mixer(SEED);
     mixer.text(request.agent.as_str());
     mixer.text(request.action.as_str());
     mixer.number(request.resources.len() as u64);
@@ -167,6 +176,9 @@ pub fn fingerprint(request: &Request) -> u64 {
     }
     mixer.0
 }
+
+/// Where every mixing begins.
+const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 struct Mixer(u64);
 

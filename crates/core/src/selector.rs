@@ -58,7 +58,10 @@ impl Compiled {
 
 impl Index {
     pub fn insert(&mut self, key: u32, compiled: &Compiled) {
-        self.file(compiled).push(key);
+        let file = self.file(compiled);
+        // In the order of keys, so that after a restart the same limit or budget speaks first.
+        let at = file.partition_point(|other| *other < key);
+        file.insert(at, key);
     }
 
     pub fn remove(&mut self, key: u32, compiled: &Compiled) {

@@ -15,6 +15,7 @@ use fleet_types::settings::Settings;
 use fleet_types::view::Totals;
 use fleet_types::{Seq, Time};
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 use std::collections::BTreeSet;
 
 /// Everything a fleet knows, as of one place in its journal.
@@ -43,16 +44,18 @@ pub struct State {
 }
 
 /// Something that waiters wait for has changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Wake {
     /// A halt was ordered or released.
     Halts,
     /// An agent's own concurrency, status or place.
     Agent(AgentKey),
-    /// A limit has room.
-    Limit(u32),
-    /// A lock was let go, or a waiter for it is gone.
-    Lock(u32),
+    /// What its rules say of an agent: its place, groups, labels, lists.
+    Moved(AgentKey),
+    /// A count of a limit has room.
+    Limit(u32, SmolStr),
+    /// A lock was let go, or a waiter for it is gone. By path: the small keys of nodes differ after a restart.
+    Lock(SmolStr),
 }
 
 impl State {
@@ -87,6 +90,18 @@ impl State {
             .is_some_and(|a| !a.waiting.is_empty())
         {
             self.wakes.insert(Wake::Agent(key));
+        }
+    }
+
+    /// What applies to an agent has changed: whatever its permits wait for may be none of their business any more.
+    pub(crate) fn wake_moved(&mut self, key: AgentKey) {
+        let waits = |key| {
+            let permit = &self.permits[key];
+            permit.granted().is_none() || permit.extension().is_some()
+        };
+        let agent = self.agents.agents.get(key);
+        if agent.is_some_and(|agent| self.permits.of(agent).any(waits)) {
+            self.wakes.insert(Wake::Moved(key));
         }
     }
 

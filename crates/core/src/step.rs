@@ -10,7 +10,7 @@ use fleet_types::{Actor, Answer, Command, Envelope, Event, Record, Reply, Time, 
 use std::sync::Arc;
 
 /// Timers handled in one step; more wait for the next tick, which is due at once.
-const TIMERS_PER_STEP_MAX: usize = 1_000;
+const TIMERS_PER_STEP_MAX: usize = if cfg!(test) { 3 } else { 1_000 };
 
 /// Carries out one command at `now`. The records are appended to `records` in order.
 ///
@@ -28,8 +28,10 @@ pub fn step(
     match decide(state, envelope, now) {
         Decided::Events(events) => {
             let own = records.len();
+            let mut by = &envelope.by;
             for event in events {
-                happen(state, event, &envelope.by, now, records);
+                happen(state, event, by, now, records);
+                by = &Actor::System; // The first event is what was asked, the others follow from it.
             }
             let reply = records
                 .get(own)
@@ -57,6 +59,7 @@ pub fn step(
 pub fn apply_record(state: &mut State, record: &Record) {
     apply(state, record);
     state.wakes.clear(); // What followed from it stands in the journal too.
+    sweep_timers(state);
 }
 
 /// When the machine wants a `Tick` at the latest.
@@ -78,22 +81,26 @@ fn happen(state: &mut State, event: Event, by: &Actor, now: Time, records: &mut 
 
 /// Ends what has run out, and lets in those whose time has come.
 fn tend(state: &mut State, now: Time, records: &mut Vec<Record>) {
-    let oldest = Time(
-        now.0
-            .saturating_sub(state.settings.request_memory_ms.micros()),
-    );
-    state.memory.forget(oldest);
-    for _ in 0..TIMERS_PER_STEP_MAX {
-        let Some((armed, timer)) = state.timers.pop_due(now) else {
-            break;
-        };
-        if let Timer::Rate(limit) = timer {
-            state.limits.wake(limit, &mut state.wakes);
+    let mut handled = 0;
+    while handled < TIMERS_PER_STEP_MAX
+        && let Some((armed, timer)) = state.timers.pop_due(now)
+    {
+        if !permit::end::is_live(state, armed, timer) {
+            continue; // Not counted: how many stale ones stand is not part of the state.
+        }
+        handled += 1;
+        if let Timer::Rate(permit) = timer {
+            permit::queue::rate_has_room(state, armed, permit);
         } else if let Some(event) = permit::end::due(state, armed, timer) {
             happen(state, event, &Actor::System, now, records);
         }
         react(state, now, records);
     }
+    sweep_timers(state);
+}
+
+/// Drops timers that no longer fit the state, when many stand.
+fn sweep_timers(state: &mut State) {
     if state.timers.wants_rebuild() {
         let mut timers = std::mem::take(&mut state.timers);
         timers.retain(|at, timer| permit::end::is_live(state, at, timer));
@@ -104,7 +111,7 @@ fn tend(state: &mut State, now: Time, records: &mut Vec<Record>) {
 /// Gives every waiter whose obstacle has changed another try, in the order of their turns.
 fn react(state: &mut State, now: Time, records: &mut Vec<Record>) {
     while let Some(wake) = state.wakes.pop_first() {
-        while let Some(events) = permit::queue::next_for(state, wake, now) {
+        while let Some(events) = permit::queue::next_for(state, &wake, now) {
             for event in events {
                 happen(state, event, &Actor::System, now, records);
             }

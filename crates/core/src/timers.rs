@@ -15,9 +15,12 @@ pub enum Timer {
     Wait(PermitId),
     /// A wait for more ends.
     Extension(PermitId),
-    /// A rate that somebody waits for has room again.
-    Rate(u32),
+    /// The rate that a permit waits for has room again.
+    Rate(PermitId),
 }
+
+/// Fewer stale ones are not worth a rebuild.
+const STALE_MIN: usize = if cfg!(test) { 3 } else { 1_024 };
 
 #[derive(Debug, Default)]
 pub struct Timers {
@@ -38,7 +41,7 @@ impl Timers {
 
     /// Whether a rebuild from the state is worth it.
     pub fn wants_rebuild(&self) -> bool {
-        self.stale > 1_024 && self.stale * 2 > self.heap.len()
+        self.stale > STALE_MIN && self.stale * 2 > self.heap.len()
     }
 
     /// Drops what `live` does not know.
@@ -49,6 +52,12 @@ impl Timers {
 
     pub fn next(&self) -> Option<Time> {
         self.heap.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Every armed timer, stale ones included.
+    #[cfg(test)]
+    pub fn iter(&self) -> impl Iterator<Item = (Time, Timer)> {
+        self.heap.iter().map(|Reverse(entry)| *entry)
     }
 
     pub fn pop_due(&mut self, now: Time) -> Option<(Time, Timer)> {

@@ -72,6 +72,7 @@ fn settle(state: &mut State, key: u32, at: Time) {
     agent.chain = chain;
     state.agents.set_terms(key);
     state.wake_agent(key);
+    state.wake_moved(key);
 }
 
 pub fn removed(state: &mut State, event: &AgentRemoved) {
@@ -81,5 +82,8 @@ pub fn removed(state: &mut State, event: &AgentRemoved) {
         state.agents.by_id.remove(key, agent.id.as_str());
         state.scopes.agent_moved(&agent.chain, &[]);
         state.halts.unpin(key);
+        for entry in state.limits.entries.iter_mut().flatten() {
+            entry.fair.forget(key);
+        }
     }
 }

@@ -21,8 +21,8 @@ pub struct Instance {
     pub labels: Labels,
 }
 
-/// Instances of one agent, gone ones included until they are forgotten.
-pub const INSTANCES_PER_AGENT_MAX: usize = 10_000;
+/// Instances of one agent; the longest gone one is forgotten to make room for a new one.
+pub const INSTANCES_PER_AGENT_MAX: usize = if cfg!(test) { 3 } else { 10_000 };
 
 pub fn decide(state: &State, command: &Command) -> Decided {
     let key = match command {
@@ -120,13 +120,15 @@ fn connect(
             recovering: instance.recovering,
         });
     }
+    let instances = &state.agents.agents[agent_key].instances;
     if instance.is_none()
-        && state.agents.agents[agent_key].instances.len() >= INSTANCES_PER_AGENT_MAX
+        && instances.len() >= INSTANCES_PER_AGENT_MAX
+        && instances.values().all(|i| i.connected)
     {
         return rejected(
             Code::Conflict,
             format!(
-                "agent {} has {INSTANCES_PER_AGENT_MAX} instances on record; reuse instance ids",
+                "agent {} has {INSTANCES_PER_AGENT_MAX} instances connected; disconnect some first",
                 key.agent
             ),
         );
@@ -162,7 +164,15 @@ pub fn connected(state: &mut State, event: &InstanceConnected, at: Time) {
     let Some(agent) = state.agents.key(&event.key.agent) else {
         return;
     };
-    state.agents.agents[agent].instances.insert(
+    let instances = &mut state.agents.agents[agent].instances;
+    if instances.len() >= INSTANCES_PER_AGENT_MAX && !instances.contains_key(&event.key.instance) {
+        let gone = instances.iter().filter(|(_, i)| !i.connected);
+        let oldest = gone.min_by_key(|(_, i)| i.epoch).map(|(id, _)| id.clone());
+        if let Some(oldest) = oldest {
+            instances.shift_remove(&oldest);
+        }
+    }
+    instances.insert(
         event.key.instance.clone(),
         Instance {
             epoch: event.epoch,
@@ -214,6 +224,6 @@ fn find<'s>(state: &'s mut State, key: &InstanceKey) -> Option<&'s mut Instance>
 
 fn release(state: &mut State, permits: &[PermitId]) {
     for permit in permits {
-        crate::permit::end::revoked(state, *permit);
+        crate::permit::end::revoked(state, *permit, Code::HolderGone);
     }
 }

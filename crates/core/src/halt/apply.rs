@@ -4,7 +4,7 @@ use crate::permit;
 use crate::state::{State, Wake};
 use fleet_types::event::{HaltOrdered, HaltReleaseRequested, HaltReleased};
 use fleet_types::halt::Target;
-use fleet_types::{Actor, HaltId, Seq, Time};
+use fleet_types::{Actor, Code, HaltId, Seq, Time};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -52,7 +52,10 @@ pub fn ordered(state: &mut State, event: &HaltOrdered, by: &Actor, seq: Seq, at:
     state.halts.by_id.insert(id, halt);
     state.halts.active.push(id);
     for permit in &event.revoked {
-        permit::end::revoked(state, *permit);
+        permit::end::revoked(state, *permit, Code::Halted);
+    }
+    if !state.permits.extending.is_empty() {
+        state.wakes.insert(Wake::Halts); // Whoever holds on gets no more, and should hear so now.
     }
 }
 
@@ -68,7 +71,7 @@ pub fn released(state: &mut State, event: &HaltReleased, at: Time) {
         halt.pinned.clear();
     }
     state.halts.active.retain(|id| *id != event.halt);
-    if !state.halts.waiting.is_empty() {
+    if !state.halts.waiting.is_empty() || !state.permits.extending.is_empty() {
         state.wakes.insert(Wake::Halts);
     }
 }

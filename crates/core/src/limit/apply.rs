@@ -1,23 +1,33 @@
 //! What setting, charging and giving back do to limits.
-use super::check::paces;
+use super::check::{counts_of, paces};
 use super::rate::nanos;
 use super::{Count, Entry, LimitKey, fair};
 use crate::map::Map;
 use crate::selector::Compiled;
-use crate::state::{State, Wake};
+use crate::state::State;
 use fleet_types::Time;
 use fleet_types::event::LimitRemoved;
 use fleet_types::limit::{Class, Limit, Measure};
 use fleet_types::permit::LimitCharge;
+use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// What a permit was charged, kept with it until it ends.
-pub type Charges = SmallVec<[(LimitKey, SmolStr); 3]>;
+pub type Charges = SmallVec<[Charge; 3]>;
+
+/// One count that a permit was charged to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Charge {
+    pub limit: LimitKey,
+    pub count: SmolStr,
+    /// Whether it was taken from its class's own part of a rate.
+    pub own: bool,
+}
 
 /// Idle counts are swept when there are this many, then when twice the live ones stand.
-const SWEEP_MIN: usize = 4_096;
+const SWEEP_MIN: usize = if cfg!(test) { 3 } else { 4_096 };
 
 pub fn set(state: &mut State, limit: &Arc<Limit>) {
     let key = match state.limits.key(&limit.id) {
@@ -45,6 +55,11 @@ pub fn set(state: &mut State, limit: &Arc<Limit>) {
     if let Some(former) = &entry.compiled {
         state.limits.index.remove(key, former);
     }
+    let waiting: Vec<_> = entry.queue.places().collect();
+    let counts_differ = entry.limit.each != limit.each || entry.limit.selector != limit.selector;
+    if counts_differ {
+        entry.queue = fair::FairQueue::default();
+    }
     entry.limit = limit.clone();
     if let Some(dynamic) = limit.dynamic {
         let start = match &limit.measure {
@@ -59,6 +74,17 @@ pub fn set(state: &mut State, limit: &Arc<Limit>) {
         entry.current_milli = start.clamp(dynamic.floor * 1_000, dynamic.ceiling * 1_000);
     } else {
         entry.current_milli = 0;
+    }
+    if counts_differ {
+        for place in waiting {
+            let permit = &state.permits[place.permit];
+            let counts = counts_of(limit, &permit.request);
+            let (class, agent) = (permit.class(), permit.agent);
+            if let Some(entry) = state.limits.get_mut(key) {
+                entry.queue.insert(class, agent, place, &counts);
+            }
+            state.wake_moved(agent); // It may be none of its business any more.
+        }
     }
     compile(state, key);
     state.limits.wake(key, &mut state.wakes);
@@ -89,7 +115,7 @@ pub fn removed(state: &mut State, event: &LimitRemoved) {
     if entry.queue.is_empty() {
         state.limits.entries[key as usize] = None;
     } else {
-        state.wakes.insert(Wake::Limit(key)); // Kept, unfiled, until the last waiter has left.
+        state.limits.wake(key, &mut state.wakes); // Kept, unfiled, until the last waiter has left.
     }
 }
 
@@ -113,56 +139,63 @@ pub fn charge(state: &mut State, charges: &[LimitCharge], class: Class, at: Time
         let count = entry.count_mut(&count_key);
         count.granted += 1;
         let index = class as usize;
-        match &limit.measure {
-            Measure::Concurrency(_) => count.in_flight[index] += 1,
-            Measure::Rate(_) => match (own, shared) {
-                (Some(pace), _) if count.reserved[index].fits(pace, nanos(at)) => {
-                    count.reserved[index] = count.reserved[index].charged(pace, nanos(at));
-                }
-                (_, Some(pace)) => count.shared = count.shared.charged(pace, nanos(at)),
-                (Some(pace), None) => {
-                    count.reserved[index] = count.reserved[index].charged(pace, nanos(at));
-                }
-                (None, None) => {}
-            },
+        count.in_flight[index] += 1;
+        let mut from_own = false;
+        match (own, shared) {
+            (Some(pace), shared)
+                if shared.is_none() || count.reserved[index].fits(pace, nanos(at)) =>
+            {
+                count.reserved[index] = count.reserved[index].charged(pace, nanos(at));
+                from_own = true;
+            }
+            (_, Some(pace)) => count.shared = count.shared.charged(pace, nanos(at)),
+            (_, None) => {} // A concurrency has no paces.
         }
-        kept.push((key, count_key));
+        kept.push(Charge {
+            limit: key,
+            count: count_key,
+            own: from_own,
+        });
     }
     kept
 }
 
 /// Gives back what was in flight; a rate only when the action was not begun.
 pub fn release(state: &mut State, charges: &Charges, class: Class, refund: bool) {
-    for (key, count_key) in charges {
-        let Some(entry) = state.limits.get_mut(*key) else {
+    for charge in charges {
+        let Some(entry) = state.limits.get_mut(charge.limit) else {
             continue;
         };
-        let shared = match &entry.limit.measure {
-            Measure::Rate(rate) if refund => paces(entry, rate, class).1,
-            Measure::Rate(_) | Measure::Concurrency(_) => None,
+        let (own, shared) = match &entry.limit.measure {
+            Measure::Rate(rate) if refund => paces(entry, rate, class),
+            Measure::Rate(_) | Measure::Concurrency(_) => (None, None),
         };
-        let count = match count_key.as_str() {
+        let count = match charge.count.as_str() {
             "" => Some(&mut entry.sole),
             key => entry.counts.get_mut(key),
         };
         if let Some(count) = count {
             let in_flight = &mut count.in_flight[class as usize];
             *in_flight = in_flight.saturating_sub(1);
-            if let Some(pace) = shared {
-                count.shared = count.shared.refunded(pace);
+            match (charge.own, own, shared) {
+                (true, Some(pace), _) => {
+                    let bucket = &mut count.reserved[class as usize];
+                    *bucket = bucket.refunded(pace);
+                }
+                (false, _, Some(pace)) => count.shared = count.shared.refunded(pace),
+                (true, None, _) | (false, _, None) => {}
             }
         }
-        state.limits.wake(*key, &mut state.wakes);
+        let wakes = &mut state.wakes;
+        state.limits.wake_count(charge.limit, &charge.count, wakes);
     }
 }
 
 /// Counts in flight again what a permit holds, when a snapshot was read.
 pub fn recount(state: &mut State, charges: &Charges, class: Class) {
-    for (key, count_key) in charges {
-        if let Some(entry) = state.limits.get_mut(*key)
-            && matches!(entry.limit.measure, Measure::Concurrency(_))
-        {
-            let count = entry.count_mut(count_key);
+    for charge in charges {
+        if let Some(entry) = state.limits.get_mut(charge.limit) {
+            let count = entry.count_mut(&charge.count);
             count.in_flight[class as usize] += 1;
         }
     }

@@ -5,6 +5,7 @@ use crate::permit::gates::Ask;
 use fleet_types::Time;
 use fleet_types::limit::{Class, Each, Limit, Measure, Rate};
 use fleet_types::permit::{LimitCharge, Request};
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 /// Why a limit stops a request.
@@ -34,6 +35,13 @@ pub fn count_keys(limit: &Limit, request: &Request, mut each: impl FnMut(SmolStr
     }
 }
 
+/// The same as a list.
+pub fn counts_of(limit: &Limit, request: &Request) -> SmallVec<[SmolStr; 1]> {
+    let mut counts = SmallVec::new();
+    count_keys(limit, request, |count| counts.push(count));
+    counts
+}
+
 /// Everything a grant would be charged, or the first limit without room.
 /// `seen` hears of every count looked at: limit, used, most.
 pub fn check(
@@ -52,10 +60,10 @@ pub fn check(
             continue;
         }
         let waits_here = ask.waits_for_limit == Some(key);
-        let passed_over = !waits_here && entry.queue.has(ask.class);
         count_keys(&entry.limit, ask.request, |count_key| {
             let count = entry.count(&count_key);
             let room = room(entry, count, ask.class, ask.now);
+            let passed_over = !waits_here && entry.queue.has(&count_key, ask.class);
             seen(&entry.limit, room.used, room.max);
             if (!room.fits || passed_over) && full.is_none() {
                 full = Some(Full {

@@ -20,12 +20,15 @@ pub fn observe(state: &mut State, key: LimitKey, latency_us: u64, failed: bool, 
     else {
         return;
     };
-    let current = entry.current_milli;
+    let (current, max) = (entry.current_milli, entry.max());
     let congested = failed || latency_us > latency_ms_target.micros();
     if !congested {
         entry.current_milli = (current + (1_000_000 / current.max(1)).max(1)).min(ceiling * 1_000);
     } else if at.micros_since(entry.lowered_at) >= latency_ms_target.micros() {
         entry.current_milli = (current - current / 10).max(floor * 1_000);
         entry.lowered_at = at;
+    }
+    if entry.max() > max {
+        state.limits.wake(key, &mut state.wakes);
     }
 }

@@ -60,7 +60,7 @@ pub struct Count {
     /// Rate: the shared bucket, then one per class.
     pub shared: Bucket,
     pub reserved: [Bucket; 4],
-    /// Concurrency: in flight per class. Derived from the permits that hold.
+    /// In flight per class, for rates too, which may be made a concurrency. Derived from the permits that hold.
     #[serde(skip)]
     pub in_flight: [u64; 4],
     pub granted: u64,
@@ -90,10 +90,16 @@ impl Limits {
         self.by_id.get(id).copied()
     }
 
-    /// Marks a limit as changed for those who wait for it.
+    /// Marks every count of a limit as changed for those who wait for it.
     pub fn wake(&self, key: LimitKey, wakes: &mut BTreeSet<Wake>) {
-        if self.get(key).is_some_and(|entry| !entry.queue.is_empty()) {
-            wakes.insert(Wake::Limit(key));
+        let counts = self.get(key).into_iter().flat_map(|e| e.queue.counts());
+        wakes.extend(counts.map(|count| Wake::Limit(key, count.clone())));
+    }
+
+    /// Marks one count of a limit as changed for those who wait for it.
+    pub fn wake_count(&self, key: LimitKey, count: &SmolStr, wakes: &mut BTreeSet<Wake>) {
+        if self.get(key).is_some_and(|entry| entry.queue.waits(count)) {
+            wakes.insert(Wake::Limit(key, count.clone()));
         }
     }
 }

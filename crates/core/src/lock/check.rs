@@ -54,8 +54,7 @@ pub fn obstacles(
         let mut rest = claim.path.parent();
         while let Some(path) = rest {
             if let Some(key) = locks.node(path) {
-                at(locks, key, asker, claim.mode, &mut each);
-                for key in locks.above(key) {
+                for key in std::iter::once(key).chain(locks.above(key)) {
                     if !at(locks, key, asker, claim.mode, &mut each) {
                         return;
                     }

@@ -25,7 +25,7 @@ pub type NodeKey = u32;
 /// Nobody's parent.
 const NONE: NodeKey = NodeKey::MAX;
 /// Unused nodes are swept when there are this many nodes, then when twice the used ones stand.
-const SWEEP_MIN: usize = 262_144;
+const SWEEP_MIN: usize = if cfg!(test) { 4 } else { 262_144 };
 
 #[derive(Debug, Default)]
 pub struct Locks {
@@ -104,7 +104,8 @@ impl Locks {
         std::iter::successors(parent(&key), move |key| parent(key))
     }
 
-    /// Keys of all strictly below a node for which `wanted` holds all the way down.
+    /// Keys of all strictly below a node for which `wanted` holds all the way down, by path: the order in which
+    /// nodes were made is lost in a restart.
     pub fn below(&self, key: NodeKey, wanted: impl Fn(&Node) -> bool) -> Vec<NodeKey> {
         let mut found = Vec::new();
         let mut open = self.nodes[key].children.clone();
@@ -115,6 +116,7 @@ impl Locks {
                 open.extend_from_slice(&node.children);
             }
         }
+        found.sort_unstable_by(|a, b| self.nodes[*a].path.cmp(&self.nodes[*b].path));
         found
     }
 
@@ -129,7 +131,9 @@ impl Locks {
             );
         }
         self.held += usize::from(node.holders.is_empty());
-        node.holders.push(holder);
+        // In the order of tokens, so that after a restart the same holder is named first.
+        let at = node.holders.partition_point(|h| h.token < holder.token);
+        node.holders.insert(at, holder);
         self.count_held(key, holder.mode, true);
         key
     }
@@ -140,7 +144,7 @@ impl Locks {
         let Some(at) = node.holders.iter().position(|h| h.permit == permit) else {
             return false;
         };
-        let holder = node.holders.swap_remove(at);
+        let holder = node.holders.remove(at); // The others stay in the order of their tokens.
         self.held -= usize::from(self.nodes[key].holders.is_empty());
         self.count_held(key, holder.mode, false);
         self.is_waited_for(key)
@@ -165,12 +169,14 @@ impl Locks {
     }
 
     /// A waiter leaves. Returns whether anybody else waits who may care.
-    pub fn leave(&mut self, path: &str, place: Place) -> Option<NodeKey> {
-        let key = self.node(path)?;
+    pub fn leave(&mut self, path: &str, place: Place) -> bool {
+        let Some(key) = self.node(path) else {
+            return false;
+        };
         if self.nodes[key].waiters.remove(&place).is_some() {
             self.count_waiting(key, false);
         }
-        self.is_waited_for(key).then_some(key)
+        self.is_waited_for(key)
     }
 
     fn count_waiting(&mut self, key: NodeKey, up: bool) {

@@ -1,7 +1,7 @@
 //! Every way a permit ends: finished by its holder, denied, expired, revoked. Each gives everything back.
 use super::gates::Stop;
 use super::{Phase, extend, grant, queue, request};
-use crate::budget::decide::post;
+use crate::budget::decide::{post, soft_reached};
 use crate::decide::{Decided, rejected};
 use crate::memory::Outcome;
 use crate::state::State;
@@ -57,7 +57,7 @@ pub fn decide(state: &State, by: &Actor, finish: &Finish, now: Time) -> Decided 
             format!("permit {} still waits; cancel it to withdraw", permit.id),
         ),
         (Phase::Granted(granted), _) => {
-            let (mut posted, mut overrun) = (Vec::new(), Cost::ZERO);
+            let (mut posted, mut overrun, mut soft) = (Vec::new(), Cost::ZERO, Vec::new());
             for (key, account, reserved) in &granted.reservations {
                 let Some(entry) = state.budgets.get(*key) else {
                     continue;
@@ -75,17 +75,28 @@ pub fn decide(state: &State, by: &Actor, finish: &Finish, now: Time) -> Decided 
                     }
                     fleet_types::budget::Unit::Tokens => overrun.tokens = overrun.tokens.max(over),
                 }
-                posted.push(BudgetCharge {
+                let charge = BudgetCharge {
                     budget: entry.budget.id.clone(),
                     account: (!account.is_empty()).then(|| account.clone()),
                     amount,
-                });
+                };
+                if amount > *reserved {
+                    let more = BudgetCharge {
+                        amount: amount - reserved,
+                        ..charge.clone()
+                    };
+                    soft_reached(state, &[more], now, &mut soft);
+                }
+                posted.push(charge);
             }
-            Decided::event(Event::PermitFinished(Finished {
+            let finished = Event::PermitFinished(Finished {
                 finish: finish.clone(),
                 posted,
                 overrun,
-            }))
+            });
+            let mut events = vec![finished];
+            events.append(&mut soft);
+            Decided::Events(events)
         }
     }
 }
@@ -115,9 +126,11 @@ pub fn finished(state: &mut State, event: &Finished, at: Time) {
     let latency = finish.latency_ms.map(Millis::micros);
     let latency = latency.unwrap_or_else(|| at.micros_since(granted.at));
     if !cancelled {
-        for (limit, _) in &granted.charges {
+        let mut limits: Vec<_> = granted.charges.iter().map(|c| c.limit).collect();
+        limits.dedup(); // One that has several counts hears of one completion.
+        for limit in limits {
             let failed = finish.ending == Ending::Failed;
-            limit::dynamic::observe(state, *limit, latency, failed, at);
+            limit::dynamic::observe(state, limit, latency, failed, at);
         }
     }
     let cost = finish.cost.unwrap_or(if cancelled {
@@ -155,7 +168,7 @@ pub fn denied(state: &mut State, event: &Denied, at: Time) {
     if let Some(agent) = state.agents.key(&event.request.agent) {
         state.agents.agents[agent].usage.denied += 1;
         let outcome = || Outcome::Denied(denial.clone());
-        state.memory.remember(at, agent, &event.request, outcome);
+        state.memory.remember(at, &event.request, outcome);
     }
     if denial.code == Code::Cancelled {
         state.totals.cancelled += 1;
@@ -166,20 +179,20 @@ pub fn denied(state: &mut State, event: &Denied, at: Time) {
 
 /// A lease ran out. What was reserved is given back: nothing was reported as spent.
 pub fn expired(state: &mut State, id: PermitId) {
-    if let Some(agent) = taken_back(state, id) {
+    if let Some(agent) = taken_back(state, id, Code::Timeout) {
         state.agents.agents[agent].usage.expired += 1;
         state.totals.expired += 1;
     }
 }
 
-/// Taken back because of a halt or because the holder is gone. A waiting one is denied by the same event.
-pub fn revoked(state: &mut State, id: PermitId) {
-    if taken_back(state, id).is_some() {
+/// Taken back because of a halt (`halted`) or because the holder is gone. A waiting one is denied by the same event.
+pub fn revoked(state: &mut State, id: PermitId, why: Code) {
+    if taken_back(state, id, why).is_some() {
         state.totals.revoked += 1;
     }
 }
 
-fn taken_back(state: &mut State, id: PermitId) -> Option<u32> {
+fn taken_back(state: &mut State, id: PermitId, why: Code) -> Option<u32> {
     let key = state.permits.key(id)?;
     queue::leave(state, key);
     extend::leave(state, key);
@@ -192,17 +205,15 @@ fn taken_back(state: &mut State, id: PermitId) -> Option<u32> {
             grant::give_back(state, &granted, key, permit.agent, class, false);
         }
         Phase::Waiting(_) => {
-            let stop = Stop::deny(
-                Gate::AgentState,
-                Code::HolderGone,
-                "its holder is gone, or a halt was ordered, while it waited",
-            );
+            let (gate, words) = match why {
+                Code::Halted => (Gate::Halt, "a halt was ordered while it waited"),
+                _ => (Gate::AgentState, "its holder was gone while it waited"),
+            };
+            let stop = Stop::deny(gate, why, words);
             let denial = request::denial(id, *stop, Vec::new());
             let at = state.now;
             let outcome = || Outcome::Denied(denial);
-            state
-                .memory
-                .remember(at, permit.agent, &permit.request, outcome);
+            state.memory.remember(at, &permit.request, outcome);
         }
     }
     Some(permit.agent)
@@ -276,6 +287,12 @@ pub fn is_live(state: &State, armed: Time, timer: Timer) -> bool {
             .find(id)
             .and_then(super::Permit::extension)
             .is_some_and(|extension| extension.until == armed),
-        Timer::Rate(limit) => state.limits.get(limit).is_some_and(|e| !e.queue.is_empty()),
+        Timer::Rate(id) => state
+            .permits
+            .find(id)
+            .is_some_and(|permit| match &permit.phase {
+                Phase::Waiting(waiting) => waiting.free_at() == Some(armed),
+                Phase::Granted(_) => false,
+            }),
     }
 }

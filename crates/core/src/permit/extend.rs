@@ -164,6 +164,16 @@ fn ask<'s>(state: &'s State, by: &'s Actor, key: PermitKey, rank: Rank, now: Tim
     }
 }
 
+/// What a waiting extension waits for now; what stood in the way when the wait began may have gone since.
+pub fn waits_for(state: &State, key: PermitKey) -> Option<Blocker> {
+    let extension = state.permits.get(key)?.extension()?;
+    let by = Actor::System;
+    let ask = ask(state, &by, key, extension.rank, state.now);
+    let stop = pass_extension(&ask, &extension.extend.resources).err();
+    let now_for = stop.and_then(|stop| stop.blocker);
+    Some(now_for.unwrap_or_else(|| extension.blocker.clone()))
+}
+
 /// Tries a waiting extension again.
 pub fn again(state: &State, key: PermitKey, now: Time) -> Option<Vec<Event>> {
     let permit = state.permits.get(key)?;
@@ -193,12 +203,14 @@ pub fn extended(state: &mut State, event: &Extended, seq: Seq) {
         granted.held.retain(|held| {
             let upgraded = event.resources.iter().any(|claim| claim.path == held.path);
             if upgraded {
-                weaker.push(held.node);
+                weaker.push((held.node, held.path.text().clone()));
             }
             !upgraded
         });
-        for node in weaker {
-            state.locks.let_go(node, key);
+        for (node, path) in weaker {
+            if state.locks.let_go(node, key) {
+                state.wakes.insert(Wake::Lock(path)); // The other mode may suit those who wait better.
+            }
         }
     }
     let more = grant::take(state, key, &event.resources, Token(seq.0));
@@ -211,8 +223,8 @@ pub fn queued(state: &mut State, event: &ExtensionQueued, at: Time) {
     let Some(key) = state.permits.key(event.extend.permit) else {
         return;
     };
+    let rank = urgency(state, key);
     let permit = &mut state.permits[key];
-    let rank = permit.rank;
     if let Phase::Granted(granted) = &mut permit.phase {
         granted.extension = Some(Box::new(Extension {
             extend: event.extend.clone(),
@@ -223,7 +235,32 @@ pub fn queued(state: &mut State, event: &ExtensionQueued, at: Time) {
         }));
         state.totals.queued += 1;
         enter(state, key);
+        inherit(state, rank, key, &event.extend.resources);
     }
+}
+
+/// The earliest turn of a permit and of those that wait for what it holds.
+fn urgency(state: &State, key: PermitKey) -> Rank {
+    let permit = &state.permits[key];
+    let held = permit.granted().map_or(&[][..], |granted| &granted.held);
+    let mut rank = permit.rank;
+    for lock in held {
+        for place in state.locks.waiters_around(lock.node) {
+            let waiter = &state.permits[place.permit];
+            let claims = match waiter.extension() {
+                Some(extension) => &extension.extend.resources,
+                None => &waiter.request.resources,
+            };
+            let wants = |claim: &Claim| {
+                let related = claim.path.covers(&lock.path) || lock.path.covers(&claim.path);
+                related && !claim.mode.compatible(lock.mode)
+            };
+            if place.rank < rank && claims.iter().any(wants) {
+                rank = place.rank;
+            }
+        }
+    }
+    rank
 }
 
 pub fn denied(state: &mut State, event: &ExtensionDenied) {
@@ -245,7 +282,7 @@ pub fn enter(state: &mut State, key: PermitKey) {
     for claim in &extend.resources {
         state.locks.wait(claim.path.as_str(), place, claim.mode);
     }
-    inherit(state, place.rank, key, &extend.resources);
+    state.permits.extending.insert(key);
 }
 
 /// Takes a waiting extension out of the queues.
@@ -261,9 +298,10 @@ pub fn leave(state: &mut State, key: PermitKey) {
         return;
     };
     state.timers.forget_one();
+    state.permits.extending.remove(&key);
     for claim in &extension.extend.resources {
-        if let Some(node) = state.locks.leave(claim.path.as_str(), place) {
-            state.wakes.insert(Wake::Lock(node));
+        if state.locks.leave(claim.path.as_str(), place) {
+            state.wakes.insert(Wake::Lock(claim.path.text().clone()));
         }
     }
 }

@@ -97,13 +97,11 @@ pub fn granted(state: &mut State, event: &Granted, seq: Seq, at: Time) {
     usage.usage.granted += 1;
     usage.usage.last_active_at = at;
     state.totals.granted += 1;
-    state
-        .memory
-        .remember(at, agent, request, || Outcome::Granted {
-            permit: event.permit,
-            token: seq,
-            expires_at: event.expires_at,
-        });
+    state.memory.remember(at, request, || Outcome::Granted {
+        permit: event.permit,
+        token: seq,
+        expires_at: event.expires_at,
+    });
 }
 
 /// Books a permit that waited in the fair queues of the limits it is charged to.
@@ -171,7 +169,8 @@ pub fn give_back(
 ) {
     for lock in &granted.held {
         if state.locks.let_go(lock.node, key) {
-            state.wakes.insert(Wake::Lock(lock.node));
+            let path = lock.path.text().clone();
+            state.wakes.insert(Wake::Lock(path));
         }
     }
     limit::apply::release(state, &granted.charges, class, refund);

@@ -24,6 +24,7 @@ use fleet_types::permit::{Blocker, Command, Extend, Request};
 use fleet_types::{Actor, Millis, PermitId, ResourcePath, Time, Token};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use std::collections::BTreeSet;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
 
@@ -59,8 +60,12 @@ pub struct Place {
 pub struct Permits {
     pub by_id: Map<PermitId, PermitKey>,
     slab: Slab<Permit>,
-    /// How many wait (for a first answer).
+    /// How many wait (for a first answer). Derived.
+    #[serde(skip)]
     pub waiting: u64,
+    /// Those that hold and wait for more. Derived.
+    #[serde(skip)]
+    pub extending: BTreeSet<PermitKey>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -192,6 +197,16 @@ impl Permits {
             place: permit.place(key),
         };
         Some((asker, &extension.extend.resources))
+    }
+}
+
+impl Waiting {
+    /// When the rate it waits for has room again.
+    pub fn free_at(&self) -> Option<Time> {
+        match (&self.on, &self.blocker) {
+            (WaitsOn::Limit(_), Blocker::Limit { free_at, .. }) => *free_at,
+            _ => None,
+        }
     }
 }
 

@@ -5,12 +5,14 @@ use super::gates::{Ask, Report, Stop, pass};
 use super::{
     NOTHING, Permit, PermitKey, Phase, Place, Rank, Waiting, WaitsOn, extend, grant, request,
 };
-use crate::limit::check::count_keys;
+use crate::limit::Entry;
+use crate::limit::check::{count_keys, counts_of};
 use crate::lock::check::Asker;
 use crate::memory::Outcome;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
 use fleet_types::event::{Denied, Queued, Requeued};
+use fleet_types::limit::Each;
 use fleet_types::lock::Mode;
 use fleet_types::permit::{Blocker, Queued as QueuedAnswer, Request};
 use fleet_types::{Actor, Event, PermitId, Time};
@@ -39,9 +41,10 @@ pub fn queued(state: &mut State, event: &Queued, at: Time) {
     state.totals.queued += 1;
     stopped(state, &event.waits_for, &event.request);
     enter(state, key);
+    inherit(state, key);
     state
         .memory
-        .remember(at, agent, &event.request, || Outcome::Waiting(event.permit));
+        .remember(at, &event.request, || Outcome::Waiting(event.permit));
 }
 
 pub fn requeued(state: &mut State, event: &Requeued) {
@@ -55,6 +58,34 @@ pub fn requeued(state: &mut State, event: &Requeued) {
         waiting.blocker = event.waits_for.clone();
     }
     enter(state, key);
+    inherit(state, key);
+}
+
+/// Whoever holds what a waiter wants, and waits for more, takes over its turn if that is earlier.
+fn inherit(state: &mut State, key: PermitKey) {
+    let permit = &state.permits[key];
+    if let Phase::Waiting(waiting) = &permit.phase
+        && waiting.on == WaitsOn::Locks
+    {
+        let (rank, request) = (permit.rank, permit.request.clone());
+        extend::inherit(state, rank, key, &request.resources);
+    }
+}
+
+/// The rate that a permit waits for has room again: whoever is next may go.
+pub fn rate_has_room(state: &mut State, armed: Time, id: PermitId) {
+    let Some(permit) = state.permits.find(id) else {
+        return;
+    };
+    if let Phase::Waiting(waiting) = &permit.phase
+        && waiting.free_at() == Some(armed)
+        && let WaitsOn::Limit(limit) = waiting.on
+        && let Some(entry) = state.limits.get(limit)
+    {
+        for count in counts_of(&entry.limit, &permit.request) {
+            state.limits.wake_count(limit, &count, &mut state.wakes);
+        }
+    }
 }
 
 /// Counts a request that a limit stopped.
@@ -90,7 +121,7 @@ pub fn enter(state: &mut State, key: PermitKey) {
         return;
     };
     let (place, class, agent, id) = (permit.place(key), permit.class(), permit.agent, permit.id);
-    let (on, blocker, request) = (waiting.on, waiting.blocker.clone(), permit.request.clone());
+    let (on, free_at, request) = (waiting.on, waiting.free_at(), permit.request.clone());
     state.timers.arm(waiting.until, Timer::Wait(id));
     state.permits.waiting += 1;
     match on {
@@ -101,21 +132,24 @@ pub fn enter(state: &mut State, key: PermitKey) {
             state.agents.agents[agent].waiting.insert(place);
         }
         WaitsOn::Limit(limit) => {
-            if let Blocker::Limit {
-                free_at: Some(at), ..
-            } = blocker
-            {
-                state.timers.arm(at, Timer::Rate(limit));
+            if let Some(at) = free_at {
+                state.timers.arm(at, Timer::Rate(id));
             }
             if let Some(entry) = state.limits.get_mut(limit) {
-                entry.queue.insert(class, agent, place);
+                let counts = counts_of(&entry.limit, &request);
+                entry.queue.insert(class, agent, place, &counts);
+                if entry.limit.each == Each::Resource {
+                    // Others in its lines may stand there for another count: it can be next although it is last.
+                    for count in counts {
+                        state.limits.wake_count(limit, &count, &mut state.wakes);
+                    }
+                }
             }
         }
         WaitsOn::Locks => {
             for claim in &request.resources {
                 state.locks.wait(claim.path.as_str(), place, claim.mode);
             }
-            extend::inherit(state, place.rank, key, &request.resources);
         }
     }
 }
@@ -129,6 +163,9 @@ pub fn leave(state: &mut State, key: PermitKey) {
     let (place, class, agent) = (permit.place(key), permit.class(), permit.agent);
     let (on, request) = (waiting.on, permit.request.clone());
     state.timers.forget_one();
+    if waiting.free_at().is_some() {
+        state.timers.forget_one();
+    }
     state.permits.waiting -= 1;
     match on {
         WaitsOn::Halt => {
@@ -139,15 +176,19 @@ pub fn leave(state: &mut State, key: PermitKey) {
             state.wake_agent(agent);
         }
         WaitsOn::Limit(limit) => {
-            if let Some(entry) = state.limits.get_mut(limit) {
-                entry.queue.remove(class, agent, place);
+            let Some(entry) = state.limits.get_mut(limit) else {
+                return;
+            };
+            let counts = counts_of(&entry.limit, &request);
+            entry.queue.remove(class, agent, place, &counts);
+            for count in counts {
+                state.limits.wake_count(limit, &count, &mut state.wakes);
             }
-            state.limits.wake(limit, &mut state.wakes);
         }
         WaitsOn::Locks => {
             for claim in &request.resources {
-                if let Some(node) = state.locks.leave(claim.path.as_str(), place) {
-                    state.wakes.insert(Wake::Lock(node));
+                if state.locks.leave(claim.path.as_str(), place) {
+                    state.wakes.insert(Wake::Lock(claim.path.text().clone()));
                 }
             }
         }
@@ -155,22 +196,40 @@ pub fn leave(state: &mut State, key: PermitKey) {
 }
 
 /// What happens next to those who wait for what has changed; `None` when nobody can go on.
-pub fn next_for(state: &State, wake: Wake, now: Time) -> Option<Vec<Event>> {
+pub fn next_for(state: &State, wake: &Wake, now: Time) -> Option<Vec<Event>> {
+    let place_of = |key: PermitKey| state.permits[key].place(key);
     let places: Vec<Place> = match wake {
-        Wake::Halts => state.halts.waiting.iter().copied().collect(),
+        Wake::Halts => {
+            let extending = state.permits.extending.iter().map(|key| place_of(*key));
+            extending
+                .chain(state.halts.waiting.iter().copied())
+                .collect()
+        }
         Wake::Agent(key) => {
-            let agent = state.agents.agents.get(key)?;
+            let agent = state.agents.agents.get(*key)?;
             agent.waiting.iter().copied().collect()
         }
-        Wake::Limit(key) => {
-            let entry = state.limits.get(key)?;
-            entry.queue.heads(&entry.fair)
+        Wake::Moved(key) => {
+            let agent = state.agents.agents.get(*key)?;
+            let mut places: Vec<Place> = state.permits.of(agent).map(place_of).collect();
+            places.sort_unstable();
+            places
         }
-        Wake::Lock(key) => state.locks.waiters_around(key),
+        Wake::Limit(key, count) => {
+            let entry = state.limits.get(*key)?;
+            let heads = entry.queue.heads(count, &entry.fair);
+            heads
+                .into_iter()
+                .filter(|place| is_next(state, entry, *place))
+                .collect()
+        }
+        Wake::Lock(path) => state.locks.waiters_around(state.locks.node(path)?),
     };
     for place in places {
-        let events = if place.first_ask {
-            again(state, place.permit, now)
+        // Whoever is asked out of turn goes on only if what it waits for does not concern it any more.
+        let in_turn = !matches!(wake, Wake::Moved(_));
+        let events = if state.permits[place.permit].granted().is_none() {
+            again(state, place.permit, in_turn, now)
         } else {
             extend::again(state, place.permit, now)
         };
@@ -180,34 +239,49 @@ pub fn next_for(state: &State, wake: Wake, now: Time) -> Option<Vec<Event>> {
         match wake {
             // Whoever stands behind the first one cannot go either.
             Wake::Agent(_) => return None,
-            Wake::Lock(node) if closes(state, place.permit, node) => return None,
-            Wake::Halts | Wake::Limit(_) | Wake::Lock(_) => {}
+            Wake::Lock(path) if closes(state, place.permit, path) => return None,
+            Wake::Halts | Wake::Moved(_) | Wake::Limit(..) | Wake::Lock(_) => {}
         }
     }
     None
 }
 
+/// Whether it is a waiter's turn for every count of a limit that it needs.
+pub fn is_next(state: &State, entry: &Entry, place: Place) -> bool {
+    if entry.limit.each != Each::Resource {
+        return true; // There is one count, and it is first in that line.
+    }
+    let permit = &state.permits[place.permit];
+    let counts = counts_of(&entry.limit, &permit.request);
+    entry
+        .queue
+        .is_next(permit.class(), place, &counts, &entry.fair)
+}
+
 /// Whether a waiter that wants all of a resource bars the way for all behind it.
-fn closes(state: &State, key: PermitKey, node: u32) -> bool {
+fn closes(state: &State, key: PermitKey, path: &str) -> bool {
     let permit = &state.permits[key];
-    let path = &state.locks.get(node).path;
     let first_ask = permit.extension().is_none();
     first_ask
         && permit
             .request
             .resources
             .iter()
-            .any(|claim| claim.mode == Mode::Exclusive && claim.path.as_str() == path.as_str())
+            .any(|claim| claim.mode == Mode::Exclusive && claim.path.as_str() == path)
 }
 
 /// Tries a waiting permit again, from the first gate.
-fn again(state: &State, key: PermitKey, now: Time) -> Option<Vec<Event>> {
+pub fn again(state: &State, key: PermitKey, in_turn: bool, now: Time) -> Option<Vec<Event>> {
     let permit = &state.permits[key];
     let Phase::Waiting(waiting) = &permit.phase else {
         return None;
     };
     let by = Actor::System; // Who asked was checked then and stands in the journal.
-    let ask = ask(state, &by, key, permit, waiting, now);
+    let mut ask = ask(state, &by, key, permit, waiting, now);
+    if !in_turn {
+        ask.waits_for_limit = None;
+        ask.waits_for_agent = false;
+    }
     let mut report = Report::new(permit.request.explain);
     match pass(&ask, &mut report) {
         Ok(passed) => {

@@ -4,7 +4,7 @@ use super::{Place, Rank, grant, queue};
 use crate::agent::AgentKey;
 use crate::decide::{Decided, rejected};
 use crate::lock::check::Asker;
-use crate::memory::{Outcome, fingerprint};
+use crate::memory::Outcome;
 use crate::state::State;
 use fleet_types::agent::Priority;
 use fleet_types::event::{Denied, Queued};
@@ -22,10 +22,7 @@ pub fn decide(state: &State, by: &Actor, request: &Arc<Request>, now: Time) -> D
         Ok(key) => key,
         Err(rejection) => return Decided::Rejected(rejection),
     };
-    let remembered = state
-        .memory
-        .find(agent_key, &request.request_id, || fingerprint(request));
-    match remembered {
+    match state.memory.find(request) {
         Some((_, false)) => {
             return rejected(
                 Code::RequestIdReused,

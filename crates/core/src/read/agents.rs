@@ -107,7 +107,7 @@ pub fn agent(state: &State, id: &AgentId) -> Option<Agent> {
     state.agents.key(id).map(|key| view(state, key))
 }
 
-/// Connected instances by agent and id; gone ones too when `all`.
+/// Connected instances by agent and id; failed ones too when `all`.
 #[must_use]
 pub fn instances(
     state: &State,
@@ -128,10 +128,10 @@ pub fn instances(
         }
     }
     rows.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    let rows = rows.into_iter().map(|(cursor, (key, name))| {
+    let rows = rows.into_iter().filter_map(|(cursor, (key, name))| {
         let agent = &state.agents.agents[key];
-        let seen = instance_view(state, key, &name, &agent.instances[&name.instance]);
-        (cursor, (name, seen))
+        let seen = instance_view(state, key, &name, &agent.instances[&name.instance])?;
+        Some((cursor, (name, seen)))
     });
     page(state, rows, after, count)
 }
@@ -155,7 +155,7 @@ fn view(state: &State, key: AgentKey) -> Agent {
         instances: agent
             .instances
             .iter()
-            .map(|(id, instance)| {
+            .filter_map(|(id, instance)| {
                 let name = InstanceKey {
                     agent: agent.id.clone(),
                     instance: id.clone(),
@@ -177,7 +177,8 @@ fn instance_view(
     key: AgentKey,
     name: &InstanceKey,
     instance: &Instance,
-) -> InstanceView {
+) -> Option<InstanceView> {
+    let seen = state_of(state, key, instance)?;
     let held = state
         .permits
         .of(&state.agents.agents[key])
@@ -186,14 +187,14 @@ fn instance_view(
             let holder = permit.request.instance.as_ref();
             permit.granted().is_some() && holder.is_some_and(|h| h.id == name.instance)
         });
-    InstanceView {
+    Some(InstanceView {
         id: name.instance.clone(),
         epoch: instance.epoch,
-        state: state_of(state, key, instance).unwrap_or(InstanceState::Failed),
+        state: seen,
         connected_at: instance.connected_at,
         permits: held.count() as u64,
         labels: instance.labels.clone(),
-    }
+    })
 }
 
 /// What an instance is doing; `None` when it said good-bye.

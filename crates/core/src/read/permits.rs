@@ -1,7 +1,7 @@
 //! Live permits as seen, and what the gates would say to a request.
 use super::page;
 use crate::permit::gates::{Report, pass};
-use crate::permit::{Permit, PermitKey, Phase, queue, request};
+use crate::permit::{Permit, PermitKey, Phase, extend, queue, request};
 use crate::reply::grant_now;
 use crate::state::State;
 use fleet_types::explain::Explanation;
@@ -75,9 +75,7 @@ fn state_of(permit: &Permit) -> ViewState {
 fn view(state: &State, key: PermitKey) -> View {
     let permit = &state.permits[key];
     let queued = queue::view(state, permit.id);
-    let extension = permit
-        .extension()
-        .map(|extension| extension.blocker.clone());
+    let extension = extend::waits_for(state, key);
     View {
         permit: permit.id,
         state: state_of(permit),

@@ -1,0 +1,364 @@
+//! What must hold after every command.
+use super::super::world::{Outcome, World};
+use super::reference::{Reference, overlap};
+use crate::permit::{Phase, WaitsOn, queue};
+use crate::timers::Timer;
+use crate::{State, next_deadline, permit};
+use fleet_types::lock::Claim;
+use fleet_types::permit::Blocker;
+use fleet_types::{Actor, Command, Event, Millis, PermitId, Record, Time};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// Everything that holds between two commands.
+pub fn check(world: &World, reference: &Reference, begin: usize) {
+    let state = &world.state;
+    counters(state, reference);
+    assert!(state.wakes.is_empty(), "somebody was left to be woken");
+    nobody_waits_in_vain(state, &world.records[begin..]);
+    timers_are_armed(state);
+    denials_are_justified(world, reference, begin);
+}
+
+/// I7: what the state counts is what the permits hold, and nothing else.
+fn counters(state: &State, reference: &Reference) {
+    let mut held = BTreeSet::new();
+    for (_, node) in state.locks.iter() {
+        for holder in &node.holders {
+            held.insert((
+                state.permits[holder.permit].id,
+                node.path.to_string(),
+                holder.mode,
+                holder.token.0,
+            ));
+        }
+    }
+    let mut wanted = BTreeSet::new();
+    for (id, holding) in &reference.holding {
+        for lock in &holding.held {
+            wanted.insert((*id, lock.path.to_string(), lock.mode, lock.token));
+        }
+    }
+    assert_eq!(held, wanted, "the lock table is not what the permits hold");
+    let live: BTreeSet<PermitId> = state.permits.iter().map(|(_, permit)| permit.id).collect();
+    let known: BTreeSet<PermitId> = reference
+        .holding
+        .keys()
+        .chain(reference.waiting.keys())
+        .copied()
+        .collect();
+    assert_eq!(live, known);
+    assert_eq!(state.permits.waiting as usize, reference.waiting.len());
+    for (_, agent) in state.agents.agents.iter() {
+        let own = reference
+            .holding
+            .values()
+            .filter(|h| h.request.agent == agent.id);
+        assert_eq!(
+            agent.in_flight as usize,
+            own.count(),
+            "in flight of {}",
+            agent.id
+        );
+    }
+    let mut charged: BTreeMap<(u32, &str), u64> = BTreeMap::new();
+    for (_, permit) in state.permits.iter() {
+        for charge in permit.granted().iter().flat_map(|granted| &granted.charges) {
+            *charged
+                .entry((charge.limit, charge.count.as_str()))
+                .or_default() += 1;
+        }
+    }
+    for (key, entry) in state.limits.entries.iter().enumerate() {
+        for (name, count) in entry.iter().flat_map(crate::limit::Entry::all_counts) {
+            let in_flight: u64 = count.in_flight.iter().sum();
+            let permits = charged.get(&(key as u32, name)).copied().unwrap_or(0);
+            assert_eq!(in_flight, permits, "in flight of limit {key} {name:?}");
+        }
+    }
+    for ((id, account), purse) in &reference.purses {
+        let Some(entry) = state.budgets.key(id).and_then(|key| state.budgets.get(key)) else {
+            continue;
+        };
+        let found = entry.purse(account, state.now);
+        assert_eq!(
+            found.reserved, purse.reserved,
+            "reserved in {id} {account:?}"
+        );
+    }
+}
+
+/// After a step nobody waits who could go on: no wake-up was lost.
+fn nobody_waits_in_vain(state: &State, records: &[Record]) {
+    let now = state.now;
+    for (key, permit) in state.permits.iter() {
+        if permit.extension().is_some() {
+            let events = permit::extend::again(state, key, now);
+            let extended = events
+                .iter()
+                .flatten()
+                .any(|e| matches!(e, Event::PermitExtended(_)));
+            assert!(
+                !extended,
+                "{} waits for more in vain; last {:?}",
+                permit.id, records
+            );
+        }
+        if let Phase::Waiting(waiting) = &permit.phase {
+            if let WaitsOn::Limit(limit) = waiting.on {
+                let entry = state.limits.get(limit).unwrap();
+                if !queue::is_next(state, entry, permit.place(key)) {
+                    continue; // Somebody who comes first needs another count of it too.
+                }
+            }
+            let events = queue::again(state, key, true, now);
+            let granted = events
+                .iter()
+                .flatten()
+                .any(|e| matches!(e, Event::PermitGranted(_)));
+            assert!(
+                !granted,
+                "{} waits in vain on {:?}; last {:?}",
+                permit.id, waiting.on, records
+            );
+        }
+    }
+}
+
+/// Every lease and every wait has a timer.
+fn timers_are_armed(state: &State) {
+    let armed = timers(state);
+    for (_, permit) in state.permits.iter() {
+        let (at, timer) = match &permit.phase {
+            Phase::Waiting(waiting) => (waiting.until, Timer::Wait(permit.id)),
+            Phase::Granted(granted) => (granted.expires_at, Timer::Lease(permit.id)),
+        };
+        assert!(armed.contains(&(at, timer)), "{timer:?} is not armed");
+        if let Some(extension) = permit.extension() {
+            let timer = Timer::Extension(permit.id);
+            assert!(
+                armed.contains(&(extension.until, timer)),
+                "{timer:?} is not armed"
+            );
+        }
+    }
+}
+
+fn timers(state: &State) -> BTreeSet<(Time, Timer)> {
+    state.timers.iter().collect()
+}
+
+/// A request that was refused or must wait has a reason that can be seen from outside.
+fn denials_are_justified(world: &World, reference: &Reference, begin: usize) {
+    for record in &world.records[begin..] {
+        let (blocker, request, id) = match &record.event {
+            Event::PermitQueued(event) => (Some(&event.waits_for), &event.request, event.permit),
+            Event::PermitDenied(event) => (
+                event.denial.blocker.as_ref(),
+                &event.request,
+                event.denial.permit,
+            ),
+            _ => continue,
+        };
+        let _ = (reference, id);
+        match blocker {
+            Some(Blocker::Lock { path, mode, .. }) => {
+                let conflicts =
+                    |claim: &Claim| overlap(path, &claim.path) && !mode.compatible(claim.mode);
+                assert!(
+                    request.resources.iter().any(conflicts),
+                    "stopped by a lock that does not conflict"
+                );
+            }
+            Some(Blocker::Turn { permit, .. }) => {
+                assert_ne!(*permit, id, "stopped by its own turn")
+            }
+            Some(Blocker::Budget {
+                available, asked, ..
+            }) => assert!(available < asked),
+            Some(
+                Blocker::AgentConcurrency { .. }
+                | Blocker::Halt { .. }
+                | Blocker::Limit { .. }
+                | Blocker::Cycle { .. },
+            )
+            | None => {}
+        }
+    }
+}
+
+/// I2: the records alone lead to the same state, and so does a snapshot, what is derived included.
+pub fn check_replay(world: &World) {
+    let replayed = world.replayed();
+    let (live, again) = (json(&world.state), json(&replayed));
+    if live != again {
+        panic!("I2: replay leads elsewhere: {}", difference(&live, &again));
+    }
+    assert_eq!(
+        derived(&world.state),
+        derived(&replayed),
+        "I2: replay derives other things"
+    );
+    let restored = State::from_snapshot(&world.state.to_snapshot()).unwrap();
+    let again = json(&restored);
+    if live != again {
+        panic!(
+            "I2: a snapshot leads elsewhere: {}",
+            difference(&live, &again)
+        );
+    }
+    assert_eq!(
+        derived(&world.state),
+        derived(&restored),
+        "I2: a snapshot derives other things"
+    );
+}
+
+fn json(state: &State) -> serde_json::Value {
+    serde_json::from_slice(&state.to_snapshot()).unwrap()
+}
+
+/// The first place where two values differ.
+fn difference(one: &serde_json::Value, other: &serde_json::Value) -> String {
+    use serde_json::Value;
+    match (one, other) {
+        (Value::Object(a), Value::Object(b)) => {
+            for key in a.keys().chain(b.keys()) {
+                if a.get(key) != b.get(key) {
+                    let null = Value::Null;
+                    let (a, b) = (a.get(key).unwrap_or(&null), b.get(key).unwrap_or(&null));
+                    return format!("{key}.{}", difference(a, b));
+                }
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (at, (a, b)) in a.iter().zip(b).enumerate() {
+                if a != b {
+                    return format!("{at}.{}", difference(a, b));
+                }
+            }
+        }
+        _ => {}
+    }
+    format!(" {one} against {other}")
+}
+
+/// What a snapshot leaves out, in words.
+pub fn derived(state: &State) -> String {
+    let mut text = String::new();
+    let mut nodes: Vec<_> = state.locks.iter().map(|(_, node)| node).collect();
+    nodes.sort_by(|a, b| a.path.cmp(&b.path));
+    for node in nodes {
+        let mut holders: Vec<_> = node
+            .holders
+            .iter()
+            .map(|h| (h.permit, h.mode, h.token))
+            .collect();
+        holders.sort_unstable();
+        if !holders.is_empty() || !node.waiters.is_empty() {
+            let _ = writeln!(text, "{} {holders:?} {:?}", node.path, node.waiters);
+        }
+    }
+    for (key, entry) in state.limits.entries.iter().enumerate() {
+        let Some(entry) = entry else { continue };
+        let mut counts: Vec<_> = entry
+            .all_counts()
+            .map(|(name, c)| (name, c.in_flight))
+            .collect();
+        counts.sort_unstable();
+        counts.retain(|(_, in_flight)| *in_flight != [0; 4]);
+        let _ = writeln!(text, "limit {key} {counts:?} {:?}", entry.queue);
+    }
+    for (key, agent) in state.agents.agents.iter() {
+        let mut permits: Vec<_> = state.permits.of(agent).collect();
+        permits.sort_unstable();
+        let _ = writeln!(
+            text,
+            "agent {key} {} {permits:?} {:?} {:?}",
+            agent.in_flight, agent.waiting, agent.terms
+        );
+    }
+    let _ = writeln!(
+        text,
+        "halts {:?} locks {}",
+        state.halts.waiting, state.locks.held
+    );
+    for (at, timer) in timers(state) {
+        if permit::end::is_live(state, at, timer) && at > state.now {
+            let _ = writeln!(text, "timer {at:?} {timer:?}");
+        }
+    }
+    text
+}
+
+/// The same fleet, twice more: one that follows the records, and one restored from a snapshot before each command.
+pub struct Twins {
+    follower: State,
+    restored: State,
+}
+
+impl Twins {
+    pub fn of(world: &World) -> Twins {
+        Twins {
+            follower: world.replayed(),
+            restored: State::default(),
+        }
+    }
+
+    pub fn before(&mut self, world: &World) {
+        self.restored = State::from_snapshot(&world.state.to_snapshot()).unwrap();
+        assert_eq!(
+            derived(&world.state),
+            derived(&self.restored),
+            "I2: a snapshot derives other things"
+        );
+    }
+
+    /// All must do the same and come to the same.
+    pub fn after(&mut self, world: &World, by: Actor, command: Command, outcome: &Outcome) {
+        let envelope = fleet_types::Envelope { by, command };
+        let now = world.wall.max(Time(self.restored.now.0 + 1));
+        let mut records = Vec::new();
+        let answer = crate::step(&mut self.restored, &envelope, now, &mut records);
+        assert_eq!(
+            records, outcome.records,
+            "I2: the restored fleet goes on otherwise"
+        );
+        assert_eq!(
+            answer, outcome.answer,
+            "I2: the restored fleet answers otherwise"
+        );
+        for record in &outcome.records {
+            crate::apply_record(&mut self.follower, record);
+        }
+        let live = world.state.to_snapshot();
+        for (how, twin) in [("restored", &self.restored), ("following", &self.follower)] {
+            if twin.to_snapshot() != live {
+                panic!(
+                    "I2: the {how} fleet comes to {}",
+                    difference(&json(&world.state), &json(twin))
+                );
+            }
+            assert_eq!(
+                derived(&world.state),
+                derived(twin),
+                "I2: the {how} fleet derives other things"
+            );
+        }
+    }
+}
+
+/// With nobody asking any more and no halt, everything ends by itself, in bounded steps.
+pub fn everything_ends(world: &mut World) {
+    let mut steps = 0;
+    while let Some(deadline) = next_deadline(&world.state) {
+        world.wall = world.wall.max(deadline);
+        world.run(Actor::System, Command::Tick).answer.unwrap();
+        steps += 1;
+        assert!(steps < 10_000, "ticks without end at {:?}", world.wall);
+    }
+    world.sleep(Millis(1));
+    assert_eq!(world.state.permits.len(), 0, "a permit has no end");
+    assert_eq!(world.state.locks.held, 0);
+    check_replay(world);
+}

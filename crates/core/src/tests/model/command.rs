@@ -1,0 +1,466 @@
+//! From small numbers to commands that fit the fleet as it stands, and now and then do not.
+use super::super::world::{World, request};
+use super::ops::{Claim, Op, PATHS};
+use fleet_types::{Actor, Command, HaltId, Millis, PermitId, Seq, Time};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+pub const AGENTS: [&str; 4] = ["ann", "bob", "cid", "dee"];
+const SCOPES: [&str; 4] = ["", "north", "north/one", "south"];
+const ACTIONS: [&str; 3] = ["pay", "cut.a", "cut.b"];
+const WAITS: [u64; 6] = [0, 0, 1, 500, 5_000, 60_000];
+const TTLS: [u64; 5] = [0, 1, 200, 3_000, 20_000];
+
+pub struct Driver {
+    pub world: World,
+    asked: Vec<Arc<fleet_types::permit::Request>>,
+}
+
+fn pick<T: Copy>(list: &[T], at: u8) -> T {
+    list[usize::from(at) % list.len()]
+}
+
+fn mode(at: u8) -> &'static str {
+    pick(&["shared", "commuting", "exclusive"], at)
+}
+
+fn claims(list: &[Claim]) -> Value {
+    let mut named: Vec<&str> = Vec::new();
+    let mut claims = Vec::new();
+    for (path, how) in list {
+        let path = pick(&PATHS, *path);
+        if !named.contains(&path) {
+            named.push(path);
+            claims.push(json!({"path": path, "mode": mode(*how)}));
+        }
+    }
+    claims.into()
+}
+
+fn selector(at: u8) -> Value {
+    pick(
+        &[
+            r#"{}"#,
+            r#"{"scope":"north"}"#,
+            r#"{"agent":"ann"}"#,
+            r#"{"group":"g0"}"#,
+            r#"{"action":"cut.*"}"#,
+            r#"{"action":"pay"}"#,
+            r#"{"resource":"a/**"}"#,
+            r#"{"labels":{"l":"1"}}"#,
+            r#"{"scope":"north/one","action":"pay"}"#,
+            r#"{"agent":"*","resource":"f/*"}"#,
+        ],
+        at,
+    )
+    .parse()
+    .unwrap()
+}
+
+fn command(noun: &str, body: Value) -> Command {
+    serde_json::from_value(json!({ noun: body })).unwrap()
+}
+
+impl Driver {
+    pub fn new() -> Driver {
+        Driver {
+            world: World::open(&AGENTS[..3]),
+            asked: Vec::new(),
+        }
+    }
+
+    fn local(body: Command) -> Vec<(Actor, Command)> {
+        vec![(Actor::Local, body)]
+    }
+
+    /// A live permit, the oldest first; now and then one that is no more.
+    fn permit(&self, nth: u8) -> (PermitId, String) {
+        let state = &self.world.state;
+        let mut live: Vec<PermitId> = state.permits.iter().map(|(_, permit)| permit.id).collect();
+        live.sort_unstable();
+        if live.is_empty() || nth % 16 == 15 {
+            return (PermitId(Seq(u64::from(nth))), pick(&AGENTS, nth).to_owned());
+        }
+        let id = live[usize::from(nth) % live.len()];
+        let owner = state.permits.find(id).unwrap().request.agent.to_string();
+        (id, owner)
+    }
+
+    fn epoch(&self, agent: &str, instance: &str) -> u64 {
+        let agent = self.world.state.agents.get(&agent.parse().unwrap());
+        let instance: Option<&crate::agent::Instance> = agent.and_then(|agent| {
+            let id: fleet_types::InstanceId = instance.parse().unwrap();
+            agent.instances.get(&id)
+        });
+        instance.map_or(0, |instance| instance.epoch.0)
+    }
+
+    fn halt(&self, nth: u8) -> HaltId {
+        let active = &self.world.state.halts.active;
+        match active.len() {
+            0 => HaltId(Seq(u64::from(nth))),
+            len => active[usize::from(nth) % len],
+        }
+    }
+
+    pub fn commands(&mut self, op: &Op) -> Vec<(Actor, Command)> {
+        match op {
+            Op::Ask { .. } | Op::Again(_) | Op::Reuse(..) => self.ask(op),
+            Op::Finish { .. } | Op::Renew(..) | Op::Extend { .. } => self.held(op),
+            Op::Connect(..) | Op::Instance(..) | Op::Ack(..) => self.instance(op),
+            Op::Sleep(span) => {
+                let until = self.world.wall.after(Millis(1 << (span % 20)));
+                // The runtime ticks when it is woken, not at every deadline; both must do.
+                if span % 2 == 0 {
+                    self.world.wall = until;
+                    return vec![(Actor::System, Command::Tick)];
+                }
+                self.world.wall = crate::next_deadline(&self.world.state)
+                    .map_or(until, |deadline| deadline.clamp(self.world.wall, until));
+                vec![(Actor::System, Command::Tick)]
+            }
+            Op::Jump(by) => {
+                let wall = self.world.wall.0 as i64 + i64::from(*by) * 40_000_000;
+                self.world.wall = Time(wall as u64);
+                Vec::new()
+            }
+            Op::Tick => vec![(Actor::System, Command::Tick)],
+            Op::Halt { .. } | Op::Release(..) => self.halts(op),
+            other => Self::local(self.rule(other)),
+        }
+    }
+
+    fn ask(&mut self, op: &Op) -> Vec<(Actor, Command)> {
+        let request = match op {
+            Op::Ask {
+                agent,
+                action,
+                claims: list,
+                prio,
+                wait,
+                ttl,
+                money,
+                label,
+                instance,
+                ..
+            } => {
+                let agent = pick(&AGENTS, *agent);
+                let mut body = json!({
+                    "action": pick(&ACTIONS, *action), "resources": claims(list),
+                    "wait_ms": pick(&WAITS, *wait),
+                });
+                if prio % 3 > 0 {
+                    body["priority"] = json!(prio % 10 + 1);
+                }
+                if ttl % 5 > 0 {
+                    body["ttl_ms"] = json!(pick(&TTLS, *ttl));
+                }
+                if money % 2 > 0 {
+                    body["cost"] = json!({"money_micros": money % 32, "tokens": money / 32});
+                }
+                if label % 3 > 0 {
+                    body["labels"] = json!({"l": (label % 3).to_string()});
+                }
+                if instance % 4 == 1 {
+                    let name = if instance % 8 == 1 { "i" } else { "k" };
+                    let stale = u64::from(instance % 32 == 1);
+                    let epoch = self.epoch(agent, name).saturating_sub(stale);
+                    body["instance"] = json!({"id": name, "epoch": epoch});
+                }
+                let body = body.to_string();
+                let body = &body[1..body.len() - 1];
+                Arc::new(request(&format!("r{}", self.asked.len()), agent, body))
+            }
+            Op::Again(nth) | Op::Reuse(nth, _) if !self.asked.is_empty() => {
+                // Mostly the last ones, as retries do.
+                let back = usize::from(*nth) % self.asked.len().min(8);
+                let request = &self.asked[self.asked.len() - 1 - back];
+                match op {
+                    Op::Reuse(_, by) => {
+                        let mut other = (**request).clone();
+                        other.wait_ms.0 += u64::from(by % 2);
+                        other.cost.money_micros += u64::from(by % 3);
+                        Arc::new(other)
+                    }
+                    _ => request.clone(),
+                }
+            }
+            _ => return Vec::new(),
+        };
+        let by = match op {
+            Op::Ask { by, .. } if by % 32 == 0 => Actor::Agent("bob".parse().unwrap()),
+            Op::Ask { by, .. } if by % 2 == 0 => Actor::Agent(request.agent.clone()),
+            _ => Actor::Local,
+        };
+        if matches!(op, Op::Ask { .. }) {
+            self.asked.push(request.clone());
+        }
+        let command = fleet_types::permit::Command::Request(request);
+        vec![(by, Command::Permit(command))]
+    }
+
+    fn held(&self, op: &Op) -> Vec<(Actor, Command)> {
+        let body = match op {
+            Op::Finish { nth, ending, cost } => {
+                let (permit, agent) = self.permit(*nth);
+                let ending = pick(&["completed", "completed", "failed", "cancelled"], *ending);
+                let cost =
+                    (cost % 3 > 0).then(|| json!({"money_micros": cost / 3, "tokens": cost / 32}));
+                json!({"finish": {"permit": permit, "agent": agent, "ending": ending, "cost": cost}})
+            }
+            Op::Renew(nth, ttl) => {
+                let (permit, agent) = self.permit(*nth);
+                let ttl = (ttl % 5 > 0).then(|| pick(&TTLS, *ttl));
+                json!({"renew": {"permit": permit, "agent": agent, "ttl_ms": ttl}})
+            }
+            Op::Extend {
+                nth,
+                claims: list,
+                wait,
+            } => {
+                let (permit, agent) = self.permit(*nth);
+                let wait = pick(&WAITS, *wait);
+                json!({"extend": {"permit": permit, "agent": agent, "resources": claims(list), "wait_ms": wait}})
+            }
+            _ => return Vec::new(),
+        };
+        Self::local(command("permit", body))
+    }
+
+    fn instance(&self, op: &Op) -> Vec<(Actor, Command)> {
+        let name = |at: u8| pick(&["i", "k"], at);
+        let (Op::Connect(agent, instance, _)
+        | Op::Instance(agent, instance, ..)
+        | Op::Ack(agent, instance, _)) = op
+        else {
+            return Vec::new();
+        };
+        let (agent, instance) = (pick(&AGENTS, *agent), name(*instance));
+        let key = json!({"agent": agent, "instance": instance});
+        let epoch = self.epoch(agent, instance);
+        let body = match op {
+            Op::Connect(_, _, resume) => {
+                json!({"connect": {"key": key, "resume": resume.then_some(epoch)}})
+            }
+            Op::Instance(_, _, what, stale) => {
+                let epoch = epoch - u64::from(*stale && epoch > 0);
+                match what % 3 {
+                    0 => json!({"ready": {"key": key, "epoch": epoch}}),
+                    1 => json!({"disconnect": {"key": key, "epoch": epoch}}),
+                    _ => json!({"miss": {"key": key, "epoch": epoch, "missed": 3}}),
+                }
+            }
+            Op::Ack(_, _, nth) => {
+                json!({"acknowledge_halt": {"key": key, "epoch": epoch, "halt": self.halt(*nth), "in_flight": nth}})
+            }
+            _ => return Vec::new(),
+        };
+        Self::local(command("instance", body))
+    }
+
+    fn halts(&self, op: &Op) -> Vec<(Actor, Command)> {
+        let actor = |by: u8| match by % 4 {
+            0 => Actor::Agent(pick(&AGENTS, by / 4).parse().unwrap()),
+            1 => Actor::Key("k1".parse().unwrap()),
+            2 => Actor::Key("k2".parse().unwrap()),
+            _ => Actor::Local,
+        };
+        match op {
+            Op::Halt {
+                target,
+                mode,
+                two,
+                by,
+            } => {
+                let target = match target % 8 {
+                    0 => json!("all"),
+                    1 => json!({"scope": "north"}),
+                    2 => json!({"scope": "south"}),
+                    3 => json!({"group": "g0"}),
+                    4 => json!({"selector": {"l": "1"}}),
+                    at => json!({"agent": pick(&AGENTS, at)}),
+                };
+                let mode = pick(
+                    &[
+                        "risk_reducing_only",
+                        "pause",
+                        "graceful",
+                        "immediate",
+                        "pause",
+                    ],
+                    *mode,
+                );
+                let body = json!({"target": target, "mode": mode, "reason": "drill", "release_by_two": two});
+                vec![(actor(*by), command("halt", json!({ "order": body })))]
+            }
+            Op::Release(nth, by) => {
+                let body = json!({"release": {"halt": self.halt(*nth)}});
+                vec![(actor(*by), command("halt", body))]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Changes of the fleet's own rules.
+    fn rule(&self, op: &Op) -> Command {
+        match op {
+            Op::Register {
+                agent,
+                version,
+                scope,
+                max,
+                weight,
+                label,
+                status,
+                allow,
+            } => {
+                let mut body = json!({
+                    "id": pick(&AGENTS, *agent), "version": (version % 2 + 1).to_string(),
+                    "weight": pick(&[1, 100, 300], *weight), "priority": weight % 10 + 1,
+                    "status": pick(&["active", "active", "active", "beta", "deprecated", "offline"], *status),
+                });
+                if scope % 4 > 0 {
+                    body["scope"] = json!(pick(&SCOPES, *scope));
+                }
+                if max % 2 > 0 {
+                    body["config"] = json!({"concurrency_max": max % 3 + 1});
+                }
+                if label % 3 > 0 {
+                    body["labels"] = json!({"l": (label % 3).to_string()});
+                }
+                if allow % 2 > 0 {
+                    body["allow"] = json!({"actions": ["cut.**"], "resources": ["a/**"]});
+                }
+                command("agent", json!({ "register": body }))
+            }
+            Op::Status(agent, status) => {
+                let status = pick(&["active", "active", "offline", "deprecated"], *status);
+                command(
+                    "agent",
+                    json!({"set_status": {"agent": pick(&AGENTS, *agent), "status": status}}),
+                )
+            }
+            Op::Unregister(agent) => {
+                command("agent", json!({"remove": {"agent": pick(&AGENTS, *agent)}}))
+            }
+            Op::Group(group, members) => {
+                let members = AGENTS
+                    .iter()
+                    .enumerate()
+                    .filter(|(at, _)| members & (1 << at) != 0);
+                let members: Vec<&str> = members.map(|(_, name)| *name).collect();
+                command(
+                    "group",
+                    json!({"set": {"id": pick(&["g0", "g1"], *group), "members": members}}),
+                )
+            }
+            Op::Ungroup(group) => command(
+                "group",
+                json!({"remove": {"group": pick(&["g0", "g1"], *group)}}),
+            ),
+            Op::Action(at, risk) => {
+                let pattern = pick(&["cut.*", "pay", "cut.a"], *at);
+                command(
+                    "action",
+                    json!({"set": {"pattern": pattern, "risk_reducing": risk}}),
+                )
+            }
+            Op::Limit {
+                id,
+                kind,
+                max,
+                each,
+                selector: selects,
+                reserve,
+                dynamic,
+            } => {
+                let max = u64::from(max % 5) + 1;
+                let measure = match kind % 3 {
+                    0 => {
+                        json!({"rate": {"permits": max, "per_ms": pick(&[7, 1_000, 60_000], *reserve), "burst": (kind % 2 == 0).then_some(kind % 4 + 1)}})
+                    }
+                    _ => json!({"concurrency": {"max": max}}),
+                };
+                let mut body = json!({
+                    "id": format!("l{}", id % 3), "measure": measure, "selector": selector(*selects),
+                    "each": pick(&["all", "all", "agent", "resource", "action"], *each),
+                });
+                if reserve % 3 == 1 && max > 1 {
+                    body["reserved"] =
+                        json!({pick(&["low", "normal", "critical"], *reserve): max - 1});
+                }
+                if *dynamic {
+                    body["dynamic"] =
+                        json!({"floor": max, "ceiling": max + 3, "latency_ms_target": 100});
+                }
+                command("limit", json!({ "set": body }))
+            }
+            Op::Unlimit(id) => command(
+                "limit",
+                json!({"remove": {"limit": format!("l{}", id % 3)}}),
+            ),
+            Op::Budget {
+                id,
+                hard,
+                each,
+                period,
+                soft,
+                selector: selects,
+            } => {
+                let each = match each % 4 {
+                    0 | 1 => json!("all"),
+                    2 => json!("agent"),
+                    _ => json!({"label": "l"}),
+                };
+                let mut body = json!({
+                    "id": format!("b{}", id % 3), "unit": pick(&["money", "money", "tokens"], *id),
+                    "hard": hard % 64, "each": each, "selector": selector(*selects),
+                    "period": pick(&["hour", "day", "total", "month"], *period),
+                });
+                if soft % 2 > 0 {
+                    body["soft"] = json!(soft % (hard % 64 + 1));
+                }
+                command("budget", json!({ "set": body }))
+            }
+            Op::Unbudget(id) => command(
+                "budget",
+                json!({"remove": {"budget": format!("b{}", id % 3)}}),
+            ),
+            Op::TopUp(id, amount) => {
+                let account = (amount % 4 == 3).then_some("ann");
+                command(
+                    "budget",
+                    json!({"top_up": {"budget": format!("b{}", id % 3), "account": account, "amount": amount % 32}}),
+                )
+            }
+            Op::Settings(at) => {
+                let mut settings = serde_json::to_value(&self.world.state.settings).unwrap();
+                let (key, value) = pick(
+                    &[
+                        ("waiting_max", "3"),
+                        ("waiting_max", "100000"),
+                        ("age_step_ms", "1"),
+                        ("request_memory_ms", "1000"),
+                        ("ttl_ms_max", "3000"),
+                        ("ttl_ms_max", "86400000"),
+                        ("auto_register", "true"),
+                        ("default_decision", "\"deny\""),
+                        ("default_decision", "\"allow\""),
+                    ],
+                    *at,
+                );
+                settings[key] = value.parse().unwrap();
+                command("configure", settings)
+            }
+            Op::Scope(at, set) => {
+                let path = pick(&SCOPES[1..], *at);
+                let body = match set {
+                    true => json!({"set": {"path": path}}),
+                    false => json!({"remove": {"path": path}}),
+                };
+                command("scope", body)
+            }
+            _ => Command::Tick,
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Cases that once failed, shrunk. Each says what was wrong.

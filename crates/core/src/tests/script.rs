@@ -1,0 +1,633 @@
+//! The words of the scripts.
+//!
+//! ```text
+//! settings KEY=VALUE…            agent ID KEY=VALUE…        status ID STATUS [version=V]   unregister ID
+//! group ID MEMBER…               ungroup ID                 scope PATH                     unscope PATH
+//! action PATTERN [risk_reducing] unaction PATTERN           label=K:V wherever labels are taken
+//! limit ID rate=N/MS|at_once=N [burst=N] [each=…] [reserve=CLASS:N…] [dynamic=FLOOR..CEILING@MS] [selector]
+//! budget ID money=N|tokens=N [soft=N] [period=…] [each=agent|label:K] [selector]    topup ID N [account=A]
+//! ask AGENT REQUEST [MODE:PATH…] [do=ACTION] [wait=MS] [ttl=MS] [prio=N] [money=N] [tokens=N] [on=INSTANCE[@OLD]]
+//! finish|fail|cancel AGENT REQUEST [money=N] [tokens=N] [latency=MS]     renew AGENT REQUEST [ttl=MS]
+//! extend AGENT REQUEST MODE:PATH… [wait=MS]                              again AGENT REQUEST: the same body once more
+//! connect AGENT/INSTANCE [resume]  ready|leave|miss|ack AGENT/INSTANCE [HALT] [in_flight=N] [old]
+//! halt NAME MODE all|scope=…|group=…|agent=…|label=… [two]               release NAME
+//! sleep MS     clock MS (jumps, without ticks)     tick     by=ACTOR anywhere: local, system, agent:A, key:K
+//! see locks|permits|limit ID|budget ID|halt NAME|instances AGENT|agent ID|status    valid PATH REQUEST
+//! ```
+use super::show::{self, Names};
+use super::world::{Outcome, World};
+use fleet_types::{Actor, AgentId, Command, Epoch, Event, Millis, Record, Reply, Time, Token};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+pub struct Player {
+    world: World,
+    names: Names,
+    asked: BTreeMap<String, Command>,
+    /// Epochs of each instance, the current one last.
+    epochs: BTreeMap<String, Vec<Epoch>>,
+}
+
+/// The words of one line.
+struct Line<'l> {
+    words: Vec<&'l str>,
+    options: Vec<(&'l str, &'l str)>,
+}
+
+impl<'l> Line<'l> {
+    fn parse(line: &'l str) -> Line<'l> {
+        let mut parsed = Line {
+            words: Vec::new(),
+            options: Vec::new(),
+        };
+        for word in line.split_whitespace() {
+            match word.split_once('=') {
+                Some(option) => parsed.options.push(option),
+                None => parsed.words.push(word),
+            }
+        }
+        parsed
+    }
+
+    fn word(&self, at: usize) -> &'l str {
+        let missing = || panic!("word {at} is missing in {:?}", self.words);
+        self.words.get(at).copied().unwrap_or_else(missing)
+    }
+
+    fn has(&self, word: &str) -> bool {
+        self.words.contains(&word)
+    }
+
+    fn option(&self, name: &str) -> Option<&'l str> {
+        let mut options = self.options.iter();
+        options
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| *value)
+    }
+
+    fn number(&self, name: &str) -> Option<u64> {
+        self.option(name).map(number)
+    }
+
+    fn by(&self) -> Actor {
+        match self.option("by") {
+            None | Some("local") => Actor::Local,
+            Some("system") => Actor::System,
+            Some(other) => match other.split_once(':') {
+                Some(("agent", id)) => Actor::Agent(id.parse().unwrap()),
+                Some(("key", id)) => Actor::Key(id.parse().unwrap()),
+                _ => panic!("no actor {other}"),
+            },
+        }
+    }
+
+    fn labels(&self) -> Value {
+        let labels = self.options.iter().filter(|(key, _)| *key == "label");
+        let labels = labels.map(|(_, pair)| pair.split_once(':').unwrap());
+        labels
+            .map(|(k, v)| (k.to_owned(), json!(v)))
+            .collect::<Map<_, _>>()
+            .into()
+    }
+
+    fn claims(&self, from: usize) -> Value {
+        let claims = self.words[from..]
+            .iter()
+            .filter_map(|word| word.split_once(':'));
+        let claim = |(mode, path): (&str, &str)| {
+            let mode = match mode {
+                "s" => "shared",
+                "c" => "commuting",
+                "x" => "exclusive",
+                other => panic!("no mode {other}"),
+            };
+            json!({"path": path, "mode": mode})
+        };
+        claims.map(claim).collect()
+    }
+
+    fn selector(&self) -> Value {
+        let mut selector = Map::new();
+        for key in ["scope", "agent", "group", "action", "resource"] {
+            if let Some(value) = self.option(key) {
+                selector.insert(key.to_owned(), json!(value));
+            }
+        }
+        selector.insert("labels".into(), self.labels());
+        selector.into()
+    }
+}
+
+fn number(text: &str) -> u64 {
+    text.parse()
+        .unwrap_or_else(|_| panic!("{text} is not a number"))
+}
+
+/// Leaves out what is null, so that defaults apply.
+fn compact(mut value: Value) -> Value {
+    if let Value::Object(map) = &mut value {
+        map.retain(|_, value| !value.is_null());
+    }
+    value
+}
+
+fn command(noun: &str, body: Value) -> Command {
+    let value = json!({ noun: body });
+    serde_json::from_value(value.clone()).unwrap_or_else(|error| panic!("{value}: {error}"))
+}
+
+impl Player {
+    pub fn new() -> Player {
+        Player {
+            world: World::open(&[]),
+            names: Names::default(),
+            asked: BTreeMap::new(),
+            epochs: BTreeMap::new(),
+        }
+    }
+
+    /// Carries out one line; what came of it.
+    pub fn play(&mut self, line: &str) -> Vec<String> {
+        let line = Line::parse(line);
+        match line.word(0) {
+            "sleep" => {
+                let records = self.world.sleep(Millis(number(line.word(1))));
+                let mut lines = Vec::new();
+                for record in &records {
+                    self.learn(record);
+                    let at = show::time(record.at, &self.world);
+                    lines.push(format!("{at}: {}", self.names.record(record, &self.world)));
+                }
+                lines
+            }
+            "clock" => {
+                let jump = line.word(1);
+                let wall = self.world.wall.0 as i64 + jump.parse::<i64>().unwrap() * 1_000;
+                self.world.wall = Time(wall as u64);
+                Vec::new()
+            }
+            "see" => self.see(&line),
+            "valid" => {
+                let token = self.names.tokens.iter();
+                let wanted = format!("t.{}", line.word(2));
+                let token = token
+                    .filter(|(_, name)| **name == wanted)
+                    .map(|(seq, _)| *seq)
+                    .next_back();
+                let path = line.word(1).parse().unwrap();
+                let valid =
+                    crate::read::validate(&self.world.state, &path, Token(token.unwrap_or(0)));
+                vec![valid.to_string()]
+            }
+            _ => {
+                let command = self.command(&line);
+                let (by, registers) = (line.by(), matches!(command, Command::Agent(_)));
+                let outcome = self.world.run(by.clone(), command);
+                if let Ok(Reply::Halted { halt, .. }) = &outcome.answer {
+                    self.names.halts.insert(*halt, line.word(1).to_owned());
+                }
+                if let Ok(Reply::Connected { epoch, .. }) = &outcome.answer {
+                    let epochs = self.epochs.entry(line.word(1).to_owned()).or_default();
+                    if epochs.last() != Some(epoch) {
+                        epochs.push(*epoch);
+                    }
+                }
+                outcome.records.iter().for_each(|record| self.learn(record));
+                self.told(&by, registers, &outcome)
+            }
+        }
+    }
+
+    fn learn(&mut self, record: &Record) {
+        self.names.learn(record);
+    }
+
+    /// The answer, then every record but the one it tells of.
+    fn told(&self, by: &Actor, registers: bool, outcome: &Outcome) -> Vec<String> {
+        let mut lines = vec![self.names.answer(&outcome.answer, &self.world)];
+        let own = outcome.records.iter().position(|record| {
+            let in_passing = matches!(record.event, Event::AgentRegistered(_)) && !registers;
+            record.by == *by && !in_passing
+        });
+        for (at, record) in outcome.records.iter().enumerate() {
+            let released = match &record.event {
+                Event::HaltOrdered(event) => &event.revoked,
+                Event::InstanceConnected(event) => &event.released,
+                Event::InstanceDisconnected(event) | Event::InstanceFailed(event) => {
+                    &event.released
+                }
+                _ => &Vec::new(),
+            };
+            if own != Some(at) || !released.is_empty() {
+                lines.push(format!("+ {}", self.names.record(record, &self.world)));
+            }
+        }
+        lines
+    }
+
+    fn command(&mut self, line: &Line<'_>) -> Command {
+        let id = line.words.get(1).copied().unwrap_or_default();
+        match line.word(0) {
+            "tick" => Command::Tick,
+            "settings" => self.settings(line),
+            "agent" => agent(line, id),
+            "status" => command(
+                "agent",
+                json!({"set_status": compact(json!({
+                    "agent": id, "status": line.word(2), "version": line.option("version"),
+                    "replaced_by": line.option("replaced_by"),
+                }))}),
+            ),
+            "unregister" => command("agent", json!({"remove": {"agent": id}})),
+            "group" => command(
+                "group",
+                json!({"set": {"id": id, "members": &line.words[2..]}}),
+            ),
+            "ungroup" => command("group", json!({"remove": {"group": id}})),
+            "scope" => command("scope", json!({"set": {"path": id}})),
+            "unscope" => command("scope", json!({"remove": {"path": id}})),
+            "action" => {
+                let risk_reducing = line.has("risk_reducing");
+                command(
+                    "action",
+                    json!({"set": {"pattern": id, "risk_reducing": risk_reducing}}),
+                )
+            }
+            "unaction" => command("action", json!({"remove": {"pattern": id}})),
+            "limit" => limit(line, id),
+            "unlimit" => command("limit", json!({"remove": {"limit": id}})),
+            "budget" => budget(line, id),
+            "unbudget" => command("budget", json!({"remove": {"budget": id}})),
+            "topup" => command(
+                "budget",
+                json!({"top_up": compact(json!({
+                    "budget": id, "amount": number(line.word(2)), "account": line.option("account"),
+                }))}),
+            ),
+            "ask" => {
+                let command = self.ask(line);
+                self.asked.insert(line.word(2).to_owned(), command.clone());
+                command
+            }
+            "again" => self.asked[line.word(2)].clone(),
+            "finish" => self.finish(line, "completed"),
+            "fail" => self.finish(line, "failed"),
+            "cancel" => self.finish(line, "cancelled"),
+            "renew" => command(
+                "permit",
+                json!({"renew": {"permit": self.permit(line), "agent": id, "ttl_ms": line.number("ttl")}}),
+            ),
+            "extend" => command(
+                "permit",
+                json!({"extend": {
+                    "permit": self.permit(line), "agent": id, "resources": line.claims(3),
+                    "wait_ms": line.number("wait").unwrap_or(0),
+                }}),
+            ),
+            "connect" | "ready" | "leave" | "miss" | "ack" => self.instance(line),
+            "halt" => halt(line),
+            "release" => {
+                let mut halts = self.names.halts.iter();
+                let halt = halts
+                    .find(|(_, name)| *name == id)
+                    .map(|(halt, _)| halt.to_string());
+                command(
+                    "halt",
+                    json!({"release": {"halt": halt.unwrap_or_else(|| id.into())}}),
+                )
+            }
+            other => panic!("no command {other}"),
+        }
+    }
+
+    /// The permit of this name: the agent's own, or else anybody's.
+    fn permit(&self, line: &Line<'_>) -> String {
+        let id = line.word(2);
+        let own = self.world.permit_of(line.word(1), id);
+        let mut others = self.names.permits.iter().rev();
+        let other = || others.find(|(_, name)| *name == id).map(|(id, _)| *id);
+        own.or_else(other)
+            .map_or_else(|| id.to_owned(), |id| id.to_string())
+    }
+
+    fn settings(&self, line: &Line<'_>) -> Command {
+        let mut settings = serde_json::to_value(&self.world.state.settings).unwrap();
+        for (key, value) in &line.options {
+            let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+            settings[key] = value;
+        }
+        command("configure", settings)
+    }
+
+    fn ask(&self, line: &Line<'_>) -> Command {
+        let agent = line.word(1);
+        let instance = line.option("on").map(|on| {
+            let (name, old) = on
+                .split_once('@')
+                .map_or((on, false), |(name, _)| (name, true));
+            let epochs = &self.epochs[&format!("{agent}/{name}")];
+            let epoch = if old {
+                epochs[epochs.len() - 2]
+            } else {
+                epochs[epochs.len() - 1]
+            };
+            json!({"id": name, "epoch": epoch})
+        });
+        let body = compact(json!({
+            "request_id": line.word(2), "agent": agent,
+            "action": line.option("do").unwrap_or("work"),
+            "resources": line.claims(3),
+            "cost": {"money_micros": line.number("money").unwrap_or(0), "tokens": line.number("tokens").unwrap_or(0)},
+            "priority": line.number("prio"), "wait_ms": line.number("wait").unwrap_or(0),
+            "ttl_ms": line.number("ttl"), "labels": line.labels(), "instance": instance,
+            "parameters": line.option("with").map(|text| json!({"with": text})),
+        }));
+        command("permit", json!({"request": body}))
+    }
+
+    fn finish(&self, line: &Line<'_>, ending: &str) -> Command {
+        let (money, tokens) = (line.number("money"), line.number("tokens"));
+        let cost = (money.is_some() || tokens.is_some())
+            .then(|| json!({"money_micros": money.unwrap_or(0), "tokens": tokens.unwrap_or(0)}));
+        let body = compact(json!({
+            "permit": self.permit(line), "agent": line.word(1), "ending": ending,
+            "cost": cost, "latency_ms": line.number("latency"),
+        }));
+        command("permit", json!({"finish": body}))
+    }
+
+    fn instance(&self, line: &Line<'_>) -> Command {
+        let name = line.word(1);
+        let (agent, instance) = name.split_once('/').unwrap();
+        let key = json!({"agent": agent, "instance": instance});
+        let epochs = self.epochs.get(name).cloned().unwrap_or_default();
+        let back = if line.has("old") { 2 } else { 1 };
+        let epoch = epochs
+            .len()
+            .checked_sub(back)
+            .map_or(Epoch(0), |at| epochs[at]);
+        let body = match line.word(0) {
+            "connect" => {
+                let resume = line.has("resume").then_some(epoch);
+                json!({"connect": {"key": key, "resume": resume, "labels": line.labels()}})
+            }
+            "ready" => json!({"ready": {"key": key, "epoch": epoch}}),
+            "leave" => json!({"disconnect": {"key": key, "epoch": epoch}}),
+            "miss" => json!({"miss": {"key": key, "epoch": epoch, "missed": 3}}),
+            _ => {
+                let mut halts = self.names.halts.iter();
+                let halt = halts
+                    .find(|(_, name)| *name == line.word(2))
+                    .map(|(halt, _)| halt.to_string());
+                let halt = halt.unwrap_or_else(|| line.word(2).to_lowercase());
+                let in_flight = line.number("in_flight").unwrap_or(0);
+                json!({"acknowledge_halt": {"key": key, "epoch": epoch, "halt": halt, "in_flight": in_flight}})
+            }
+        };
+        command("instance", body)
+    }
+
+    fn see(&self, line: &Line<'_>) -> Vec<String> {
+        let (state, names) = (&self.world.state, &self.names);
+        match line.word(1) {
+            "locks" => {
+                let locks = crate::read::locks(state, None, None, 1_000).items;
+                let show = |lock: fleet_types::view::Lock| {
+                    let held = lock.holders.iter().map(|holder| {
+                        format!(
+                            " {}:{}",
+                            show::mode(holder.mode),
+                            names.permit(holder.permit)
+                        )
+                    });
+                    let waiting = lock.waiters.iter().map(|waiter| {
+                        format!(
+                            " {}:{}",
+                            show::mode(waiter.mode),
+                            names.permit(waiter.permit)
+                        )
+                    });
+                    let (held, waiting): (String, String) = (held.collect(), waiting.collect());
+                    let waiting = if waiting.is_empty() {
+                        waiting
+                    } else {
+                        format!(" <-{waiting}")
+                    };
+                    format!("{}:{held}{waiting}", lock.path)
+                };
+                locks.into_iter().map(show).collect()
+            }
+            "permits" => {
+                let filter = crate::read::PermitFilter::default();
+                let permits = crate::read::permits(state, &filter, None, 1_000).items;
+                let show = |view: fleet_types::permit::View| {
+                    let held = names.held(&view.resources);
+                    let until = show::time(view.until, &self.world);
+                    let waits = view
+                        .waits_for
+                        .as_ref()
+                        .map(|blocker| names.blocker(blocker, &self.world));
+                    let waits = waits
+                        .map(|waits| format!(" waits for {waits}"))
+                        .unwrap_or_default();
+                    format!(
+                        "{} {:?}{held}{waits} until {until}",
+                        names.permit(view.permit),
+                        view.state
+                    )
+                };
+                permits.into_iter().map(show).collect()
+            }
+            "limit" => {
+                let id = line.word(2).parse().unwrap();
+                let limits = crate::read::limits(state, Some(&id), None, 10).items;
+                let mut lines = Vec::new();
+                for limit in limits {
+                    let current = limit.current.map(|current| format!(" now {current}"));
+                    lines.push(format!(
+                        "waiting {}{}",
+                        limit.waiting,
+                        current.unwrap_or_default()
+                    ));
+                    lines.extend(limit.counts.iter().map(|count| {
+                        let key = count.key.as_deref().unwrap_or("all");
+                        format!(
+                            "{key}: {} of {}, granted {}, stopped {}",
+                            count.used, count.max, count.granted, count.stopped
+                        )
+                    }));
+                }
+                lines
+            }
+            "budget" => {
+                let id = line.word(2).parse().unwrap();
+                let budgets =
+                    crate::read::budgets(state, Some(&id), self.world.wall, None, 10).items;
+                let accounts = budgets.into_iter().flat_map(|budget| budget.accounts);
+                let show = |account: fleet_types::view::BudgetAccount| {
+                    format!(
+                        "{}: spent {}, reserved {}, of {}, overrun {}",
+                        account.account.as_deref().unwrap_or("all"),
+                        account.spent,
+                        account.reserved,
+                        account.hard,
+                        account.overrun
+                    )
+                };
+                accounts.map(show).collect()
+            }
+            "halt" => {
+                let mut halts = names.halts.iter();
+                let (id, _) = halts.find(|(_, name)| *name == line.word(2)).unwrap();
+                let halt = crate::read::halt(state, *id).unwrap();
+                let spread = &halt.propagation;
+                let waiting: Vec<String> = spread
+                    .unacknowledged
+                    .iter()
+                    .map(|key| key.instance.to_string())
+                    .collect();
+                vec![format!(
+                    "{:?}{}: reach {}, acknowledged {}, in flight {}, p50 {:?} p99 {:?} max {:?} us, not yet: {}",
+                    halt.mode,
+                    if halt.released_at.is_some() {
+                        " (released)"
+                    } else {
+                        ""
+                    },
+                    spread.reach,
+                    spread.acknowledged,
+                    spread.in_flight,
+                    spread.p50_us,
+                    spread.p99_us,
+                    spread.max_us,
+                    waiting.join(" ")
+                )]
+            }
+            "agent" => {
+                let id: AgentId = line.word(2).parse().unwrap();
+                let Some(agent) = crate::read::agent(state, &id) else {
+                    return vec!["unknown".into()];
+                };
+                let halts: Vec<String> = agent.halts.iter().map(|halt| names.halt(*halt)).collect();
+                let versions: Vec<String> = agent
+                    .versions
+                    .iter()
+                    .map(|(v, status)| format!("{v} {status:?}"))
+                    .collect();
+                let instances: Vec<String> = agent
+                    .instances
+                    .iter()
+                    .map(|i| format!("{} {:?}", i.id, i.state))
+                    .collect();
+                vec![format!(
+                    "speaks {}; versions {}; instances {}; groups {:?}; granted {} waiting {}; halts {}",
+                    agent.definition.version,
+                    versions.join(", "),
+                    instances.join(", "),
+                    agent.groups,
+                    agent.permits_granted,
+                    agent.permits_waiting,
+                    halts.join(" ")
+                )]
+            }
+            "status" => {
+                let status = crate::read::status(state);
+                vec![
+                    format!(
+                        "agents {}, instances {:?}, granted {}, waiting {}, locks {}, halts {}, remembered {}",
+                        status.agents,
+                        status.instances,
+                        status.permits_granted,
+                        status.permits_waiting,
+                        status.locks_held,
+                        status.halts,
+                        status.requests_remembered
+                    ),
+                    format!("{:?}", status.totals),
+                ]
+            }
+            other => panic!("nothing to see of {other}"),
+        }
+    }
+
+    /// Whatever the script did, its records must lead to the same state (I2), before and after a snapshot.
+    pub fn end(&self) {
+        super::model::check_replay(&self.world);
+    }
+}
+
+fn agent(line: &Line<'_>, id: &str) -> Command {
+    let allow: Vec<&str> = line
+        .option("allow")
+        .map_or(Vec::new(), |list| list.split(',').collect());
+    let touch: Vec<&str> = line
+        .option("touch")
+        .map_or(Vec::new(), |list| list.split(',').collect());
+    let definition = compact(json!({
+        "id": id, "version": line.option("version").unwrap_or("1"), "scope": line.option("scope"),
+        "priority": line.number("prio"), "weight": line.number("weight"), "labels": line.labels(),
+        "status": line.option("status"),
+        "config": compact(json!({"concurrency_max": line.number("max")})),
+        "allow": {"actions": allow, "resources": touch},
+    }));
+    command("agent", json!({"register": definition}))
+}
+
+fn limit(line: &Line<'_>, id: &str) -> Command {
+    let measure = match (line.option("rate"), line.number("at_once")) {
+        (Some(rate), _) => {
+            let (permits, per) = rate.split_once('/').unwrap();
+            let rate = json!({"permits": number(permits), "per_ms": number(per), "burst": line.number("burst")});
+            json!({ "rate": compact(rate) })
+        }
+        (None, max) => json!({"concurrency": {"max": max}}),
+    };
+    let mut reserved = Map::new();
+    for (_, pair) in line.options.iter().filter(|(key, _)| *key == "reserve") {
+        let (class, count) = pair.split_once(':').unwrap();
+        reserved.insert(class.into(), json!(number(count)));
+    }
+    let dynamic = line.option("dynamic").map(|text| {
+        let (bounds, target) = text.split_once('@').unwrap();
+        let (floor, ceiling) = bounds.split_once("..").unwrap();
+        json!({"floor": number(floor), "ceiling": number(ceiling), "latency_ms_target": number(target)})
+    });
+    let body = compact(json!({
+        "id": id, "measure": measure, "each": line.option("each"), "selector": line.selector(),
+        "reserved": reserved, "dynamic": dynamic,
+    }));
+    command("limit", json!({ "set": body }))
+}
+
+fn budget(line: &Line<'_>, id: &str) -> Command {
+    let (unit, hard) = match (line.number("money"), line.number("tokens")) {
+        (Some(hard), _) => ("money", hard),
+        (None, hard) => ("tokens", hard.unwrap()),
+    };
+    let each = line.option("each").map(|each| match each.split_once(':') {
+        Some((kind, key)) => json!({ kind: key }),
+        None => json!(each),
+    });
+    let body = compact(json!({
+        "id": id, "unit": unit, "hard": hard, "period": line.option("period").unwrap_or("total"),
+        "soft": line.number("soft"), "each": each, "selector": line.selector(),
+    }));
+    command("budget", json!({ "set": body }))
+}
+
+fn halt(line: &Line<'_>) -> Command {
+    let target = match line
+        .options
+        .iter()
+        .find(|(key, _)| *key != "by" && *key != "reason")
+    {
+        None => json!("all"),
+        Some(("label", _)) => json!({"selector": line.labels()}),
+        Some((kind, value)) => json!({ *kind: value }),
+    };
+    let body = compact(json!({
+        "target": target, "mode": line.word(2), "reason": line.option("reason").unwrap_or("drill"),
+        "release_by_two": line.has("two").then_some(true),
+    }));
+    command("halt", json!({ "order": body }))
+}

@@ -1,0 +1,227 @@
+//! Answers and records in a line each, with the names a script uses.
+use super::world::World;
+use fleet_types::lock::Held;
+use fleet_types::permit::{Blocker, Decision, Denial};
+use fleet_types::{Answer, Event, HaltId, PermitId, Record, Reply, Time};
+use std::collections::BTreeMap;
+
+/// Names that a script gave to numbers, so that its text does not change when a record is added.
+#[derive(Default)]
+pub struct Names {
+    pub permits: BTreeMap<PermitId, String>,
+    pub halts: BTreeMap<HaltId, String>,
+    pub tokens: BTreeMap<u64, String>,
+}
+
+impl Names {
+    pub fn learn(&mut self, record: &Record) {
+        let (permit, request) = match &record.event {
+            Event::PermitGranted(event) => {
+                let token = format!("t.{}", event.request.request_id);
+                self.tokens.insert(record.seq.0, token);
+                (event.permit, &event.request)
+            }
+            Event::PermitExtended(event) => {
+                let mut token = format!("t.{}", self.permit(event.permit));
+                while self.tokens.values().any(|known| *known == token) {
+                    token += "+";
+                }
+                self.tokens.insert(record.seq.0, token);
+                return;
+            }
+            Event::PermitQueued(event) => (event.permit, &event.request),
+            Event::PermitDenied(event) => (event.denial.permit, &event.request),
+            _ => return,
+        };
+        self.permits.insert(permit, request.request_id.to_string());
+    }
+
+    pub fn permit(&self, id: PermitId) -> String {
+        let known = self.permits.get(&id).cloned();
+        known.unwrap_or_else(|| id.to_string())
+    }
+
+    pub fn halt(&self, id: HaltId) -> String {
+        let known = self.halts.get(&id).cloned();
+        known.unwrap_or_else(|| id.to_string())
+    }
+
+    /// A text with the script's names in place of numbers.
+    fn renamed(&self, text: &str) -> String {
+        let word = |word: &str| {
+            let bare = word.trim_end_matches([':', ';', ',']);
+            let name = match (bare.parse(), bare.parse()) {
+                (Ok(permit), _) => self.permit(permit),
+                (_, Ok(halt)) => self.halt(halt),
+                _ => bare.to_owned(),
+            };
+            name + &word[bare.len()..]
+        };
+        text.split(' ').map(word).collect::<Vec<_>>().join(" ")
+    }
+
+    fn permits(&self, ids: &[PermitId]) -> String {
+        let names: Vec<String> = ids.iter().map(|id| self.permit(*id)).collect();
+        names.join(" ")
+    }
+
+    pub fn held(&self, held: &[Held]) -> String {
+        let one = |held: &Held| {
+            let token = self.tokens.get(&held.token.0);
+            let token = token.cloned().unwrap_or_else(|| held.token.to_string());
+            format!(" {}:{}={token}", mode(held.mode), held.path)
+        };
+        held.iter().map(one).collect()
+    }
+
+    pub fn blocker(&self, blocker: &Blocker, world: &World) -> String {
+        match blocker {
+            Blocker::Halt { halt } => format!("halt {}", self.halt(*halt)),
+            Blocker::AgentConcurrency { in_flight, max } => {
+                format!("its own {in_flight} of {max}")
+            }
+            Blocker::Limit { limit, free_at } => match free_at {
+                Some(at) => format!("limit {limit} until {}", time(*at, world)),
+                None => format!("limit {limit}"),
+            },
+            Blocker::Budget {
+                budget,
+                available,
+                asked,
+            } => format!("budget {budget}: {available} left, {asked} asked"),
+            Blocker::Lock {
+                path,
+                mode: how,
+                permit,
+                ..
+            } => format!("{}:{path} of {}", mode(*how), self.permit(*permit)),
+            Blocker::Turn { path, permit, .. } => {
+                format!("turn of {} at {path}", self.permit(*permit))
+            }
+            Blocker::Cycle { permits, .. } => format!("cycle {}", self.permits(permits)),
+        }
+    }
+
+    pub fn denial(&self, denial: &Denial, world: &World) -> String {
+        let mut text = format!("denied {}", denial.code);
+        if let Some(blocker) = &denial.blocker {
+            text += &format!(" ({})", self.blocker(blocker, world));
+        }
+        if let Some(after) = denial.retry_after_ms {
+            text += &format!(", again in {} ms", after.0);
+        }
+        text
+    }
+
+    pub fn answer(&self, answer: &Answer, world: &World) -> String {
+        match answer {
+            Err(rejection) => {
+                let field = rejection.field.as_ref();
+                let field = field.map(|field| format!(" [{field}]")).unwrap_or_default();
+                let message = self.renamed(rejection.message.as_str());
+                format!("rejected {}{field}: {message}", rejection.code)
+            }
+            Ok(Reply::Decision(Decision::Granted(grant))) => format!(
+                "granted{} until {}",
+                self.held(&grant.resources),
+                time(grant.expires_at, world)
+            ),
+            Ok(Reply::Decision(Decision::Queued(queued)) | Reply::Extending(queued)) => format!(
+                "queued at {} behind {} until {}",
+                queued.position,
+                self.blocker(&queued.waits_for, world),
+                time(queued.until, world)
+            ),
+            Ok(Reply::Decision(Decision::Denied(denial))) => self.denial(denial, world),
+            Ok(Reply::Granted(grant)) => format!(
+                "holds{} until {}",
+                self.held(&grant.resources),
+                time(grant.expires_at, world)
+            ),
+            Ok(Reply::Finished(event)) => {
+                let posted = event.posted.iter().map(|charge| {
+                    let account = charge.account.as_deref().map(|a| format!("/{a}"));
+                    format!(
+                        " {}{}={}",
+                        charge.budget,
+                        account.unwrap_or_default(),
+                        charge.amount
+                    )
+                });
+                let posted: String = posted.collect();
+                let overrun = match event.overrun.is_zero() {
+                    true => String::new(),
+                    false => format!(
+                        " overrun money={} tokens={}",
+                        event.overrun.money_micros, event.overrun.tokens
+                    ),
+                };
+                format!("finished{posted}{overrun}")
+            }
+            Ok(Reply::Connected { recovering, .. }) => match recovering {
+                true => "connected, recovering".into(),
+                false => "connected".into(),
+            },
+            Ok(Reply::Halted { reach, revoked, .. }) => {
+                format!("halted, reach {reach}, revoked {revoked}")
+            }
+            Ok(Reply::ReleaseRequested { .. }) => "release requested".into(),
+            Ok(Reply::Done { .. }) => "done".into(),
+            Ok(Reply::Unchanged) => "unchanged".into(),
+        }
+    }
+
+    /// What a record that follows from another tells.
+    pub fn record(&self, record: &Record, world: &World) -> String {
+        match &record.event {
+            Event::PermitGranted(event) => format!("{} granted", self.permit(event.permit)),
+            Event::PermitDenied(event) => {
+                let denial = self.denial(&event.denial, world);
+                format!("{} {denial}", self.permit(event.denial.permit))
+            }
+            Event::PermitRequeued(event) => format!(
+                "{} now waits for {}",
+                self.permit(event.permit),
+                self.blocker(&event.waits_for, world)
+            ),
+            Event::PermitExtended(event) => format!("{} extended", self.permit(event.permit)),
+            Event::PermitExtensionDenied(event) => {
+                let denial = self.denial(&event.denial, world);
+                format!("{} extension {denial}", self.permit(event.denial.permit))
+            }
+            Event::PermitExpired(event) => format!("{} expired", self.permit(event.permit)),
+            Event::BudgetSoftReached(event) => format!(
+                "budget {}{} soft reached: {} of {}",
+                event.budget,
+                event
+                    .account
+                    .as_deref()
+                    .map(|a| format!("/{a}"))
+                    .unwrap_or_default(),
+                event.used,
+                event.soft
+            ),
+            Event::HaltOrdered(event) => format!("revoked: {}", self.permits(&event.revoked)),
+            Event::InstanceConnected(event) => {
+                format!("released: {}", self.permits(&event.released))
+            }
+            Event::InstanceDisconnected(event) | Event::InstanceFailed(event) => {
+                format!("released: {}", self.permits(&event.released))
+            }
+            event => event.name().to_owned(),
+        }
+    }
+}
+
+/// Whole milliseconds since the script began.
+pub fn time(at: Time, _: &World) -> String {
+    (at.0.saturating_sub(super::world::MORNING.0) / 1_000).to_string()
+}
+
+pub fn mode(mode: fleet_types::lock::Mode) -> char {
+    match mode {
+        fleet_types::lock::Mode::Shared => 's',
+        fleet_types::lock::Mode::Commuting => 'c',
+        fleet_types::lock::Mode::Exclusive => 'x',
+    }
+}
