@@ -12,6 +12,9 @@ use std::sync::Arc;
 /// Timers handled in one step; more wait for the next tick, which is due at once.
 const TIMERS_PER_STEP_MAX: usize = if cfg!(test) { 3 } else { 1_000 };
 
+/// How often a waiter may be moved to another queue in one go, on average.
+const MOVES_PER_WAITER_MAX: u64 = 16;
+
 /// Carries out one command at `now`. The records are appended to `records` in order.
 ///
 /// # Panics
@@ -109,9 +112,21 @@ fn sweep_timers(state: &mut State) {
 }
 
 /// Gives every waiter whose obstacle has changed another try, in the order of their turns.
+///
+/// Each try ends a wait or moves it to another queue. Moves are counted: two limits that each put a waiter behind
+/// the other's would keep the writer busy for ever, and a wait that is tried again later is the smaller harm.
 fn react(state: &mut State, now: Time, records: &mut Vec<Record>) {
+    let mut moves_left = MOVES_PER_WAITER_MAX * (state.permits.waiting + 1);
     while let Some(wake) = state.wakes.pop_first() {
         while let Some(events) = permit::queue::next_for(state, &wake, now) {
+            if matches!(events[..], [Event::PermitRequeued(_)]) {
+                debug_assert!(moves_left > 0, "waiters move in circles");
+                if moves_left == 0 {
+                    state.wakes.clear();
+                    return;
+                }
+                moves_left -= 1;
+            }
             for event in events {
                 happen(state, event, &Actor::System, now, records);
             }

@@ -30,5 +30,5 @@ pub use clock::{Clock, WallClock};
 pub use fleet_core::signal::Signal;
 pub use fleets::{Fleets, Options};
 pub use handle::{Failure, Handle, Outbox};
-pub use recover::recover;
+pub use recover::{SNAPSHOT_FORMAT, recover};
 pub use writer::Writer;

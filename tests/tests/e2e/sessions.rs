@@ -223,3 +223,42 @@ async fn a_server_that_is_away_is_an_error_and_never_a_grant() {
     session.complete(held).await.unwrap();
     granted(session.request(ask("ledger/b")).await.unwrap());
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_sessions_of_one_instance_the_second_stands() {
+    let server = Server::dev();
+    let first = connect(&server, "one").await;
+    let held = granted(first.request(ask("ledger/a")).await.unwrap());
+    let second = connect(&server, "one").await;
+    let mut watch = first.watch();
+    let over = watch.wait_for(|standing| standing.over);
+    tokio::time::timeout(Duration::from_secs(5), over)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        first.request(ask("ledger/b")).await.unwrap_err().kind(),
+        Kind::Over
+    );
+    // What the first one held was released with its life, and the second one stays.
+    assert_eq!(
+        second.complete(held).await.unwrap_err().code(),
+        Some(Code::PermitUnknown)
+    );
+    granted(second.request(ask("ledger/a")).await.unwrap());
+    assert!(second.standing().connected);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_stops_waiting_gives_the_grant_back() {
+    let server = Server::dev();
+    let (one, two) = (connect(&server, "one").await, connect(&server, "two").await);
+    let first = granted(one.request(ask("ledger/a")).await.unwrap());
+    let waits = two.request(ask("ledger/a").wait(Duration::from_secs(20)));
+    let gave_up = tokio::time::timeout(Duration::from_millis(200), waits).await;
+    assert!(gave_up.is_err());
+    one.complete(first).await.unwrap();
+    // Granted to nobody, and given back at once.
+    let again = ask("ledger/a").wait(Duration::from_secs(5));
+    granted(one.request(again).await.unwrap());
+}

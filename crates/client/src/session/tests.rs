@@ -194,6 +194,18 @@ fn the_end_of_a_life_fails_whoever_waits() {
 }
 
 #[test]
+fn a_denial_of_a_stale_instance_ends_the_life() {
+    let mut bench = Bench::new();
+    let mut heard = bench.order(1, ASK);
+    let denied = r#"{"denied":{"id":1,"permit":"p7","code":"instance_stale","gate":"agent_state","reason":"r"}}"#;
+    assert_eq!(bench.hear(denied), Step::Ended);
+    assert!(matches!(
+        heard.try_recv(),
+        Ok(Ok(Heard::Turn(turn))) if matches!(turn.decision, Decision::Denied(_))
+    ));
+}
+
+#[test]
 fn frames_of_our_own_that_fail_harm_nobody() {
     let mut bench = Bench::new();
     assert_eq!(bench.hear(r#"{"done":{"id":5}}"#), Step::Go);

@@ -63,7 +63,7 @@ pub fn check(
         count_keys(&entry.limit, ask.request, |count_key| {
             let count = entry.count(&count_key);
             let room = room(entry, count, ask.class, ask.now);
-            let passed_over = !waits_here && entry.queue.has(&count_key, ask.class);
+            let passed_over = !waits_here && passes(entry, ask, &count_key);
             seen(&entry.limit, room.used, room.max);
             if (!room.fits || passed_over) && full.is_none() {
                 full = Some(Full {
@@ -86,6 +86,17 @@ pub fn check(
         Some(full) => Err(full),
         None => Ok(charges),
     }
+}
+
+/// Whether somebody who waits for a count would be passed over.
+fn passes(entry: &Entry, ask: &Ask<'_>, count: &str) -> bool {
+    if entry.limit.each != Each::Resource {
+        return entry.queue.has(count, ask.class); // Whoever waits, waits for this count alone.
+    }
+    // Who waits here may stand in other lines for want of another count: only its turn counts then.
+    let (place, shares) = (ask.asker.place, &entry.fair);
+    let queue = &entry.queue;
+    queue.has(count, ask.class) && queue.precedes(count, ask.class, ask.agent_key, place, shares)
 }
 
 pub struct Room {

@@ -108,6 +108,21 @@ impl FairQueue {
         line.is_some_and(|line| !line[class as usize].is_empty())
     }
 
+    /// Whether somebody's turn for this count comes before this one's.
+    pub fn precedes(
+        &self,
+        count: &str,
+        class: Class,
+        agent: AgentKey,
+        place: Place,
+        shares: &Shares,
+    ) -> bool {
+        let own = (shares.start(agent), place);
+        let line = self.lines.get(count);
+        let next = line.and_then(|line| next(&line[class as usize], shares));
+        next.is_some_and(|next| next < own)
+    }
+
     /// How many turns come before this one.
     pub fn before(&self, place: Place) -> u64 {
         self.places.range(..(place, 0)).count() as u64
@@ -128,7 +143,7 @@ impl FairQueue {
         let mut heads: Vec<(Place, Place)> = Vec::new();
         for agents in self.lines.get(count).into_iter().flatten() {
             let first = agents.values().filter_map(|places| places.first()).min();
-            if let (Some(first), Some(next)) = (first, next(agents, shares)) {
+            if let (Some(first), Some((_, next))) = (first, next(agents, shares)) {
                 heads.push((*first, next));
             }
         }
@@ -140,14 +155,16 @@ impl FairQueue {
     pub fn is_next(&self, class: Class, place: Place, counts: &[SmolStr], shares: &Shares) -> bool {
         counts.iter().all(|count| {
             let line = self.lines.get(count);
-            line.and_then(|line| next(&line[class as usize], shares)) == Some(place)
+            line.and_then(|line| next(&line[class as usize], shares))
+                .is_some_and(|(_, next)| next == place)
         })
     }
 }
 
-fn next(agents: &BTreeMap<AgentKey, BTreeSet<Place>>, shares: &Shares) -> Option<Place> {
+/// The next of one class, with its start.
+fn next(agents: &BTreeMap<AgentKey, BTreeSet<Place>>, shares: &Shares) -> Option<(u64, Place)> {
     let turns = agents
         .iter()
         .filter_map(|(agent, places)| Some((shares.start(*agent), *places.first()?)));
-    turns.min().map(|(_, place)| place)
+    turns.min()
 }

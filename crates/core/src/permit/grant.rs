@@ -9,7 +9,7 @@ use crate::state::{State, Wake};
 use crate::timers::Timer;
 use crate::{budget, limit};
 use fleet_types::event::Granted;
-use fleet_types::limit::Class;
+use fleet_types::limit::{Class, Each};
 use fleet_types::lock::Claim;
 use fleet_types::permit::Request;
 use fleet_types::{Event, Millis, PermitId, Seq, Time, Token};
@@ -112,6 +112,9 @@ fn book(state: &mut State, event: &Granted, agent: AgentKey) {
             && let Some(entry) = state.limits.get_mut(limit)
         {
             entry.fair.book(agent, weight);
+            if entry.limit.each == Each::Resource {
+                state.limits.wake(limit, &mut state.wakes); // Another may be next in some line now.
+            }
         }
     }
 }

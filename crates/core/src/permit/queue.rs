@@ -138,12 +138,6 @@ pub fn enter(state: &mut State, key: PermitKey) {
             if let Some(entry) = state.limits.get_mut(limit) {
                 let counts = counts_of(&entry.limit, &request);
                 entry.queue.insert(class, agent, place, &counts);
-                if entry.limit.each == Each::Resource {
-                    // Others in its lines may stand there for another count: it can be next although it is last.
-                    for count in counts {
-                        state.limits.wake_count(limit, &count, &mut state.wakes);
-                    }
-                }
             }
         }
         WaitsOn::Locks => {

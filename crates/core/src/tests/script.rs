@@ -293,7 +293,7 @@ impl Player {
                     .map(|(halt, _)| halt.to_string());
                 command(
                     "halt",
-                    json!({"release": {"halt": halt.unwrap_or_else(|| id.into())}}),
+                    json!({"release": {"halt": halt.unwrap_or_else(|| "h999".into())}}),
                 )
             }
             other => panic!("no command {other}"),
@@ -307,7 +307,7 @@ impl Player {
         let mut others = self.names.permits.iter().rev();
         let other = || others.find(|(_, name)| *name == id).map(|(id, _)| *id);
         own.or_else(other)
-            .map_or_else(|| id.to_owned(), |id| id.to_string())
+            .map_or_else(|| "p999".to_owned(), |id| id.to_string())
     }
 
     fn settings(&self, line: &Line<'_>) -> Command {
@@ -322,15 +322,8 @@ impl Player {
     fn ask(&self, line: &Line<'_>) -> Command {
         let agent = line.word(1);
         let instance = line.option("on").map(|on| {
-            let (name, old) = on
-                .split_once('@')
-                .map_or((on, false), |(name, _)| (name, true));
-            let epochs = &self.epochs[&format!("{agent}/{name}")];
-            let epoch = if old {
-                epochs[epochs.len() - 2]
-            } else {
-                epochs[epochs.len() - 1]
-            };
+            let (name, back) = on.split_once('@').map_or((on, 1), |(name, _)| (name, 2));
+            let epoch = self.epoch(&format!("{agent}/{name}"), back);
             json!({"id": name, "epoch": epoch})
         });
         let body = compact(json!({
@@ -356,16 +349,20 @@ impl Player {
         command("permit", json!({"finish": body}))
     }
 
+    /// The epoch of an instance, so many lives back; 0 if it had none.
+    fn epoch(&self, name: &str, back: usize) -> Epoch {
+        let epochs = self.epochs.get(name).map_or(&[][..], Vec::as_slice);
+        epochs
+            .len()
+            .checked_sub(back)
+            .map_or(Epoch(0), |at| epochs[at])
+    }
+
     fn instance(&self, line: &Line<'_>) -> Command {
         let name = line.word(1);
         let (agent, instance) = name.split_once('/').unwrap();
         let key = json!({"agent": agent, "instance": instance});
-        let epochs = self.epochs.get(name).cloned().unwrap_or_default();
-        let back = if line.has("old") { 2 } else { 1 };
-        let epoch = epochs
-            .len()
-            .checked_sub(back)
-            .map_or(Epoch(0), |at| epochs[at]);
+        let epoch = self.epoch(name, if line.has("old") { 2 } else { 1 });
         let body = match line.word(0) {
             "connect" => {
                 let resume = line.has("resume").then_some(epoch);
@@ -379,7 +376,7 @@ impl Player {
                 let halt = halts
                     .find(|(_, name)| *name == line.word(2))
                     .map(|(halt, _)| halt.to_string());
-                let halt = halt.unwrap_or_else(|| line.word(2).to_lowercase());
+                let halt = halt.unwrap_or_else(|| "h999".into());
                 let in_flight = line.number("in_flight").unwrap_or(0);
                 json!({"acknowledge_halt": {"key": key, "epoch": epoch, "halt": halt, "in_flight": in_flight}})
             }

@@ -17,7 +17,14 @@ impl Desk {
             ServerFrame::Granted(granted) => self.granted(granted),
             ServerFrame::Queued(waiting) => self.queued(waiting),
             ServerFrame::Extending(waiting) => self.extending(waiting),
-            ServerFrame::Denied(denied) => self.denied(denied),
+            ServerFrame::Denied(denied) => {
+                // Whatever else was lost on the way: this life is not the current one any more.
+                let is_over = denied.code == Code::InstanceStale;
+                self.denied(denied);
+                if is_over {
+                    return Step::Ended;
+                }
+            }
             ServerFrame::Extended(granted) => {
                 let grant = grant(granted);
                 if let Some(Waits {

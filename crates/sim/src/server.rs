@@ -1,0 +1,308 @@
+//! The server without its threads: the real writer, and turns on their way to the journal as the scribe takes them.
+use fleet_core::State;
+use fleet_core::signal::Signal;
+use fleet_journal::memory::Disk;
+use fleet_journal::{Batch, FleetKey, Journal, Memory, Outcome, Reader, Snapshot};
+use fleet_runtime::writer::{Release, Turn, Work};
+use fleet_runtime::{Failure, Outbox, Writer, recover};
+use fleet_types::{Answer, Command, Envelope, Epoch, Record, Time};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+/// Turns under way at most, as in the runtime.
+const IN_FLIGHT_MAX: usize = 2;
+
+/// Which message of which client an answer belongs to.
+pub type Tag = u64;
+
+/// Answers that have been let go.
+#[derive(Default)]
+pub struct Answers(Mutex<Vec<(Tag, Result<Answer, Failure>)>>);
+
+impl Outbox for Answers {
+    fn answer(&self, tag: u64, answer: Result<Answer, Failure>) {
+        self.0.lock().expect("one thread").push((tag, answer));
+    }
+    fn signal(&self, _: Signal) {}
+    fn flush(&self) {}
+}
+
+impl Answers {
+    /// Takes what was let go since the last time.
+    pub fn take(&self) -> Vec<(Tag, Result<Answer, Failure>)> {
+        std::mem::take(&mut *self.0.lock().expect("one thread"))
+    }
+}
+
+/// What became of a step of the journal.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Written {
+    /// Nothing was under way.
+    Nothing,
+    /// Durable, and released.
+    Committed,
+    /// Certainly not written: the server has recovered and is read-only for a while.
+    Failed,
+    /// Not known: the process stops.
+    Died,
+}
+
+/// A server in one of its lives.
+pub struct Server {
+    journal: Memory,
+    fleet: FleetKey,
+    writer: Writer,
+    in_flight: VecDeque<(Epoch, Turn)>,
+    /// Where answers go.
+    pub answers: Arc<Answers>,
+    /// Records that were released, in order: what the world knows to be durable.
+    pub released: Vec<Record>,
+    /// Signals that were delivered.
+    pub signals: u64,
+    /// Until when writes are refused after a full disk.
+    pub read_only_until: Option<Time>,
+    /// Lets answers go when they are decided: a planted mistake.
+    pub release_early: bool,
+}
+
+impl Server {
+    /// Starts on a disk: opens the journal, verifies it, recovers the state.
+    ///
+    /// # Errors
+    /// In words, when the journal cannot be trusted.
+    pub fn start(disk: &Disk, fleet: &FleetKey) -> Result<Server, String> {
+        let journal = Memory::open(disk).map_err(|error| error.chain())?;
+        let mut reader = journal.reader().map_err(|error| error.chain())?;
+        let recovered = recover(reader.as_mut(), fleet).map_err(|error| error.to_string())?;
+        Ok(Server {
+            journal,
+            fleet: fleet.clone(),
+            writer: Writer::new(recovered.state, recovered.epoch),
+            in_flight: VecDeque::new(),
+            answers: Arc::new(Answers::default()),
+            released: Vec::new(),
+            signals: 0,
+            read_only_until: None,
+            release_early: false,
+        })
+    }
+
+    /// The state, which may be ahead of what is durable.
+    #[must_use]
+    pub fn state(&self) -> &State {
+        self.writer.state()
+    }
+
+    /// Puts another state in place: a planted mistake.
+    pub fn replace_state(&mut self, state: State) {
+        self.writer = Writer::new(state, self.writer.epoch());
+    }
+
+    /// A reader of the journal.
+    ///
+    /// # Panics
+    /// Never: the simulated disk can always be read.
+    #[must_use]
+    pub fn reader(&self) -> Box<dyn Reader> {
+        self.journal
+            .reader()
+            .expect("the simulated disk can be read")
+    }
+
+    /// Whether another turn may begin.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.in_flight.len() < IN_FLIGHT_MAX
+    }
+
+    /// Whether a turn is under way.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.in_flight.is_empty()
+    }
+
+    /// When it wants to be called at the latest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.writer.next_deadline()
+    }
+
+    /// One turn of the writer: commands, what is due, and those who went silent.
+    pub fn turn(&mut self, commands: Vec<(Tag, Envelope)>, system: Vec<Command>, wall: Time) {
+        let mut turn = Turn::default();
+        for (tag, envelope) in commands {
+            if self.read_only_until.is_some_and(|until| wall < until) {
+                self.answers
+                    .answer(tag, Err(Failure::ReadOnly("no space".into())));
+                continue;
+            }
+            self.read_only_until = None;
+            let outbox: Arc<dyn Outbox> = self.answers.clone();
+            self.writer.work(
+                Work::Command {
+                    envelope,
+                    outbox,
+                    tag,
+                },
+                wall,
+                &mut turn,
+            );
+        }
+        if self.read_only_until.is_none() {
+            if self
+                .writer
+                .next_deadline()
+                .is_some_and(|deadline| deadline <= wall)
+            {
+                self.writer.tick(wall, &mut turn);
+            }
+            for command in system {
+                let by = fleet_types::Actor::System;
+                // Nobody waits for the answer.
+                let _ = self
+                    .writer
+                    .command(&Envelope { by, command }, wall, &mut turn);
+            }
+        }
+        if self.release_early {
+            let early = Turn {
+                records: turn.records.clone(),
+                releases: std::mem::take(&mut turn.releases),
+                signals: std::mem::take(&mut turn.signals),
+            };
+            self.release(early, None, true);
+        }
+        if !turn.is_empty() {
+            self.in_flight.push_back((self.writer.epoch(), turn));
+        }
+    }
+
+    /// What the scribe does: some turns under way in one transaction, then their releases.
+    pub fn write(&mut self, count: usize, wall: Time) -> Written {
+        let count = count.min(self.in_flight.len());
+        if count == 0 {
+            return Written::Nothing;
+        }
+        let turns: Vec<(Epoch, Turn)> = self.in_flight.drain(..count).collect();
+        let full = turns.iter().filter(|(_, turn)| !turn.records.is_empty());
+        let batches: Vec<Batch> = full
+            .map(|(epoch, turn)| self.encode(*epoch, turn))
+            .collect();
+        let outcome = match batches.is_empty() {
+            true => Outcome::Committed,
+            false => self.journal.append(&batches),
+        };
+        match outcome {
+            Outcome::Committed => {
+                let durable = !self.release_early; // Otherwise they were let go before.
+                for (_, turn) in turns {
+                    self.release(turn, None, durable);
+                }
+                Written::Committed
+            }
+            Outcome::Failed(error) => {
+                let failure = Failure::ReadOnly(error.chain());
+                let rest: Vec<(Epoch, Turn)> = self.in_flight.drain(..).collect();
+                for (_, turn) in turns.into_iter().chain(rest) {
+                    self.release(turn, Some(failure.clone()), false);
+                }
+                let reader = self.journal.reader();
+                let recovered = reader.map(|mut reader| recover(reader.as_mut(), &self.fleet));
+                let Ok(Ok(recovered)) = recovered else {
+                    return Written::Died;
+                };
+                let epoch = Epoch(recovered.epoch.0.max(self.writer.epoch().0 + 1));
+                self.writer = Writer::new(recovered.state, epoch);
+                self.read_only_until = Some(Time(wall.0 + 500_000));
+                Written::Failed
+            }
+            Outcome::Unknown(_) => {
+                let rest: Vec<(Epoch, Turn)> = self.in_flight.drain(..).collect();
+                for (_, turn) in turns.into_iter().chain(rest) {
+                    self.release(turn, Some(Failure::Unknown), false);
+                }
+                Written::Died
+            }
+        }
+    }
+
+    fn encode(&self, epoch: Epoch, turn: &Turn) -> Batch {
+        let (first, last) = (&turn.records[0], &turn.records[turn.records.len() - 1]);
+        Batch {
+            fleet: self.fleet.clone(),
+            first_seq: first.seq.0,
+            last_seq: last.seq.0,
+            epoch: epoch.0,
+            at: last.at.0,
+            events: serde_json::to_vec(&turn.records).expect("records have a JSON form"),
+        }
+    }
+
+    /// Lets go what a turn held back (I3).
+    fn release(&mut self, turn: Turn, broken: Option<Failure>, durable: bool) {
+        for release in turn.releases {
+            match release {
+                Release::Answer {
+                    outbox,
+                    tag,
+                    answer,
+                } => {
+                    outbox.answer(tag, broken.clone().map_or(Ok(answer), Err));
+                }
+                Release::Read(then) => then(broken.clone().map_or(Ok(()), Err)),
+            }
+        }
+        if broken.is_none() {
+            self.signals += turn.signals.len() as u64;
+        }
+        if durable {
+            self.released.extend(turn.records);
+        }
+    }
+
+    /// Saves a snapshot of what is durable, as the follower does.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn snapshot(&mut self) -> Result<(), String> {
+        let recovered =
+            recover(self.reader().as_mut(), &self.fleet).map_err(|error| error.to_string())?;
+        let state = recovered.state;
+        if state.seq().0 == 0 {
+            return Ok(());
+        }
+        let snapshot = Snapshot {
+            fleet: self.fleet.clone(),
+            seq: state.seq().0,
+            at: state.now().0,
+            format: fleet_runtime::SNAPSHOT_FORMAT,
+            body: state.to_snapshot(),
+        };
+        self.journal
+            .save_snapshot(&snapshot)
+            .map_err(|error| error.chain())
+    }
+}
+
+/// Every record of a fleet's journal.
+///
+/// # Panics
+/// When one cannot be decoded.
+#[must_use]
+pub fn all_records(reader: &mut dyn Reader, fleet: &FleetKey) -> Vec<Record> {
+    let mut records: Vec<Record> = Vec::new();
+    loop {
+        let from = records.last().map_or(1, |record| record.seq.0 + 1);
+        let batches = reader
+            .read(fleet, from, 1_000)
+            .expect("the simulated disk can be read");
+        if batches.is_empty() {
+            return records;
+        }
+        for batch in batches {
+            let more: Vec<Record> =
+                serde_json::from_slice(&batch.events).expect("batches hold records");
+            records.extend(more);
+        }
+    }
+}

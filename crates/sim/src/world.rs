@@ -1,0 +1,475 @@
+//! The world of one seed, step by step.
+use crate::check::Checker;
+use crate::client::Client;
+use crate::config::{Config, Planted};
+use crate::requests;
+use crate::rng::Rng;
+use crate::server::{Server, Tag, Written, all_records};
+use fleet_core::State;
+use fleet_journal::FleetKey;
+use fleet_journal::memory::{Bug, Disk, Fate};
+use fleet_runtime::Failure;
+use fleet_types::permit::Decision;
+use fleet_types::{Answer, Command, Envelope, Reply, Time, instance};
+use std::collections::{BTreeMap, VecDeque};
+
+/// 2026-11-02 08:00:00 UTC, in microseconds.
+const MORNING: u64 = 1_793_606_400_000_000;
+/// Steps in which a healthy world must have answered and ended everything.
+const CALM_STEPS_MAX: u64 = 20_000;
+
+enum Message {
+    Ask(Tag, Envelope),
+    Answer(Tag, Result<Answer, Failure>),
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// A hash over everything that happened, in order.
+    pub log_hash: u64,
+    /// Records that were durable at the end.
+    pub records: u64,
+    /// Answers that clients heard.
+    pub answers: u64,
+    /// Lives of the server.
+    pub lives: u64,
+    /// Faults by kind.
+    pub faults: BTreeMap<&'static str, u64>,
+    /// Events by name.
+    pub events: BTreeMap<&'static str, u64>,
+    /// Simulated time, in microseconds.
+    pub simulated_us: u64,
+}
+
+/// A world.
+pub struct World {
+    config: Config,
+    rng: Rng,
+    now: u64,
+    /// How far the clock on the wall is from the world's.
+    skew: i64,
+    disk: Disk,
+    fleet: FleetKey,
+    server: Option<Server>,
+    clients: Vec<Client>,
+    wire: BTreeMap<(u64, u64), Message>,
+    posted: u64,
+    tags: BTreeMap<Tag, usize>,
+    inbox: VecDeque<(Tag, Envelope)>,
+    checker: Checker,
+    report: Report,
+    calm: bool,
+    grants: u64,
+}
+
+/// Runs the world of a configuration to its end.
+///
+/// # Panics
+/// When an invariant is broken; the panic says which. Print the configuration first.
+#[must_use]
+pub fn run(config: Config) -> Report {
+    let steps = config.steps;
+    let mut world = World::new(config);
+    for _ in 0..steps {
+        world.step();
+    }
+    world.calm_down();
+    world.end()
+}
+
+impl World {
+    /// A world before its first step.
+    ///
+    /// # Panics
+    /// When an empty disk does not open.
+    #[must_use]
+    pub fn new(config: Config) -> World {
+        let disk = Disk::new();
+        match config.planted {
+            Some(Planted::AckWithoutSync) => disk.set_bug(Bug::AckWithoutSync),
+            Some(Planted::OpenWithoutWriteBack) => disk.set_bug(Bug::OpenWithoutWriteBack),
+            _ => {}
+        }
+        let mut world = World {
+            rng: Rng::new(config.seed),
+            now: MORNING,
+            skew: 0,
+            disk,
+            fleet: "acme/main".parse().expect("a fleet's key"),
+            server: None,
+            clients: (0..config.clients).map(Client::new).collect(),
+            wire: BTreeMap::new(),
+            posted: 0,
+            tags: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            checker: Checker::default(),
+            report: Report::default(),
+            calm: false,
+            grants: 0,
+            config,
+        };
+        world.start();
+        let set_up: Vec<(Tag, Envelope)> = requests::set_up(&world.config)
+            .into_iter()
+            .map(|e| (u64::MAX, e))
+            .collect();
+        world.inbox.extend(set_up);
+        world.serve(usize::MAX);
+        world.write(usize::MAX);
+        world
+    }
+
+    fn wall(&self) -> Time {
+        Time(self.now.saturating_add_signed(self.skew))
+    }
+
+    fn fault(&mut self, kind: &'static str) {
+        *self.report.faults.entry(kind).or_default() += 1;
+        self.log(kind, 0);
+    }
+
+    /// FNV-1a over what happened.
+    fn log(&mut self, what: &str, number: u64) {
+        let bytes = what.bytes().chain(number.to_le_bytes());
+        for byte in bytes {
+            self.report.log_hash =
+                (self.report.log_hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    /// One step: something happens somewhere.
+    pub fn step(&mut self) {
+        match self.rng.below(10) {
+            0..=3 => self.client(),
+            4 | 5 => {
+                let count = 1 + self.rng.below(8) as usize;
+                self.serve(count);
+            }
+            6 | 7 => {
+                let count = 1 + self.rng.below(2) as usize;
+                self.write(count);
+            }
+            8 => self.pass_time(),
+            _ => self.faults(),
+        }
+        self.deliver();
+    }
+
+    fn pass_time(&mut self) {
+        let span = 1 << self.rng.below(24);
+        self.now += self.rng.below(span) + 1;
+        self.log("time", self.now);
+    }
+
+    fn post(&mut self, message: Message) {
+        let (lost, doubled) = match self.calm {
+            true => (0, 0),
+            false => (self.config.lost, self.config.doubled),
+        };
+        let copies = if self.rng.per_mille(lost) {
+            0
+        } else {
+            1 + u64::from(self.rng.per_mille(doubled))
+        };
+        for _ in 0..copies {
+            self.posted += 1;
+            let at = self.now + self.rng.below(self.config.late_us + 1);
+            let message = match &message {
+                Message::Ask(tag, envelope) => Message::Ask(*tag, envelope.clone()),
+                Message::Answer(tag, answer) => Message::Answer(*tag, answer.clone()),
+            };
+            self.wire.insert((at, self.posted), message);
+        }
+    }
+
+    fn client(&mut self) {
+        let at = self.rng.below(self.clients.len() as u64) as usize;
+        if self.rng.per_mille(self.config.vanish) && !self.calm {
+            self.clients[at].away_until = self.now + self.rng.below(30_000_000);
+            self.fault("client vanished");
+        }
+        if self.clients[at].away_until > self.now {
+            return;
+        }
+        let envelope = match self.calm {
+            true => self.clients[at].retry(&mut self.rng),
+            false => self.clients[at].act(&self.config, &mut self.rng),
+        };
+        if let Some(envelope) = envelope {
+            let tag = self.tags.len() as u64;
+            self.tags.insert(tag, at);
+            self.clients[at].sent(tag, envelope.clone());
+            self.post(Message::Ask(tag, envelope));
+        }
+    }
+
+    /// What has arrived by now.
+    fn deliver(&mut self) {
+        while let Some(entry) = self.wire.first_entry() {
+            if entry.key().0 > self.now {
+                break;
+            }
+            match entry.remove() {
+                Message::Ask(tag, envelope) if self.server.is_some() => {
+                    self.inbox.push_back((tag, envelope))
+                }
+                Message::Ask(..) => {} // Nobody listens.
+                Message::Answer(tag, answer) => {
+                    let Some(at) = self.tags.get(&tag).copied() else {
+                        continue;
+                    };
+                    let heard = self.clients[at].hear(tag, &answer);
+                    if let (Some(envelope), Ok(answer)) = (heard, &answer) {
+                        self.checker.answer(&envelope, answer);
+                        self.log("answer", tag);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A turn of the server's writer.
+    fn serve(&mut self, count: usize) {
+        let wall = self.wall();
+        // Whoever is away long enough is found silent.
+        let mut silent = Vec::new();
+        for client in &self.clients {
+            if client.away_until > self.now + 15_000_000
+                && let Some((agent, epoch)) = client.session()
+                && self.rng.per_mille(100)
+            {
+                silent.push((agent, epoch));
+            }
+        }
+        let Some(server) = &mut self.server else {
+            return self.start();
+        };
+        if !server.has_room() {
+            return;
+        }
+        let miss = |(agent, epoch): (String, u64)| {
+            Command::Instance(instance::Command::Miss {
+                key: instance::InstanceKey {
+                    agent: agent.parse().expect("a name"),
+                    instance: "i".parse().expect("a name"),
+                },
+                epoch: fleet_types::Epoch(epoch),
+                missed: 3,
+            })
+        };
+        let system = silent.into_iter().map(miss).collect();
+        let count = count.min(self.inbox.len());
+        let commands: Vec<(Tag, Envelope)> = self.inbox.drain(..count).collect();
+        server.turn(commands, system, wall);
+        let seq = server.state().seq().0;
+        self.log("turn", seq);
+        self.collect();
+    }
+
+    /// A step of the journal.
+    fn write(&mut self, count: usize) {
+        let wall = self.wall();
+        let Some(server) = &mut self.server else {
+            return;
+        };
+        let written = server.write(count, wall);
+        match written {
+            Written::Nothing => {}
+            Written::Committed => self.log("committed", 0),
+            Written::Failed => self.fault("append failed"),
+            Written::Died => self.fault("append unknown"),
+        }
+        self.collect();
+        if written == Written::Died {
+            let kept = self.rng.below(4) as usize;
+            match self.rng.below(2) {
+                0 => self.disk.kill(),
+                _ => self.disk.crash(kept),
+            }
+            self.server = None;
+            self.inbox.clear();
+        }
+    }
+
+    /// Takes what the server let go.
+    fn collect(&mut self) {
+        let Some(server) = &mut self.server else {
+            return;
+        };
+        let released = std::mem::take(&mut server.released);
+        let answers = server.answers.take();
+        self.checker.released(released);
+        for (tag, mut answer) in answers {
+            if tag == u64::MAX {
+                continue; // The set-up's.
+            }
+            self.spoil(&mut answer);
+            self.post(Message::Answer(tag, answer));
+        }
+        self.log("durable", self.checker.durable() as u64);
+    }
+
+    /// The planted mistake with tokens.
+    fn spoil(&mut self, answer: &mut Result<Answer, Failure>) {
+        if self.config.planted == Some(Planted::TokenNotAdvanced)
+            && let Ok(Ok(Reply::Decision(Decision::Granted(grant)))) = answer
+        {
+            self.grants += u64::from(!grant.resources.is_empty());
+            if self.grants.is_multiple_of(20) {
+                for held in &mut grant.resources {
+                    held.token.0 -= 1;
+                }
+            }
+        }
+    }
+
+    fn faults(&mut self) {
+        if self.calm {
+            return;
+        }
+        let config = self.config.clone();
+        let rng = &mut self.rng;
+        if rng.per_mille(config.crashes) {
+            let kept = rng.below(4) as usize;
+            self.fault("power loss");
+            self.disk.crash(kept);
+            self.server = None;
+            self.inbox.clear();
+        } else if rng.per_mille(config.torn) {
+            let steps = rng.below(6);
+            self.fault("dies soon");
+            self.disk.die_after(Some(steps));
+        } else if rng.per_mille(config.sync_fails) {
+            let fate = if rng.per_mille(500) {
+                Fate::Kept
+            } else {
+                Fate::Lost
+            };
+            self.fault("sync fails");
+            self.disk.fail_next_sync(fate);
+        } else if rng.per_mille(config.full * 10) {
+            let full = rng.per_mille(300);
+            self.fault(if full { "disk full" } else { "disk has room" });
+            self.disk.set_full(full);
+        } else if rng.per_mille(config.jumps * 5) {
+            let jump = rng.below(120_000_000) as i64 - 60_000_000;
+            self.fault("clock jumps");
+            self.skew += jump;
+        } else if rng.per_mille(config.snapshots * 10) {
+            self.fault("snapshot");
+            if let Some(server) = &mut self.server {
+                // A full or dying disk refuses it; the next one will do.
+                let _ = server.snapshot();
+            }
+        }
+    }
+
+    /// A new life of the server.
+    fn start(&mut self) {
+        let mut server = Server::start(&self.disk, &self.fleet)
+            .unwrap_or_else(|why| panic!("R6: a start failed: {why}"));
+        self.report.lives += 1;
+        self.log("start", server.state().seq().0);
+        let records = all_records(server.reader().as_mut(), &self.fleet);
+        self.checker.recovered(records, server.state());
+        server.release_early = self.config.planted == Some(Planted::ReleaseEarly);
+        if self.config.planted == Some(Planted::MemoryLost) {
+            let mut body: serde_json::Value =
+                serde_json::from_slice(&server.state().to_snapshot()).expect("a snapshot");
+            body["memory"] = serde_json::json!({"entries": [], "first": 0});
+            server.replace_state(
+                State::from_snapshot(body.to_string().as_bytes()).expect("a snapshot"),
+            );
+        }
+        self.server = Some(server);
+    }
+
+    /// The faults stop; everything asked is answered and everything held ends, within a bound.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub fn calm_down(&mut self) {
+        self.calm = true;
+        self.disk.die_after(None);
+        self.disk.set_full(false);
+        for client in &mut self.clients {
+            client.away_until = 0;
+        }
+        // A sync may still be about to fail; that is the last one.
+        let mut steps = 0;
+        while self.clients.iter().any(|client| client.open() > 0) {
+            steps += 1;
+            let open: usize = self.clients.iter().map(Client::open).sum();
+            assert!(
+                steps < CALM_STEPS_MAX,
+                "R8: {open} requests have no answer in a healthy world"
+            );
+            if steps % 50 == 0 {
+                self.release_halts();
+            }
+            self.step();
+        }
+        self.release_halts();
+        loop {
+            steps += 1;
+            assert!(
+                steps < 2 * CALM_STEPS_MAX,
+                "R8: permits have no end in a healthy world"
+            );
+            self.serve(usize::MAX);
+            self.write(usize::MAX);
+            self.deliver();
+            let wall = self.wall();
+            let Some(server) = &self.server else { continue };
+            if server.is_busy() || !self.inbox.is_empty() {
+                continue;
+            }
+            match server.next_deadline() {
+                Some(deadline) => self.now += deadline.0.saturating_sub(wall.0).max(1),
+                None if self.wire.is_empty() => break,
+                None => self.now += 1_000_000,
+            }
+        }
+        let status = fleet_core::read::status(self.server.as_ref().expect("it serves").state());
+        assert_eq!(
+            (status.permits_granted, status.permits_waiting),
+            (0, 0),
+            "R8: permits are left"
+        );
+        assert_eq!(status.locks_held, 0, "R8: locks are left");
+    }
+
+    fn release_halts(&mut self) {
+        let Some(server) = &self.server else { return };
+        let halts = fleet_core::read::halts(server.state(), true, None, 1_000).items;
+        for halt in halts {
+            let release = fleet_types::halt::Command::Release {
+                halt: halt.id,
+                reason: fleet_types::Text::default(),
+            };
+            let by = fleet_types::Actor::Key("operator".parse().expect("a name"));
+            self.inbox.push_back((
+                u64::MAX,
+                Envelope {
+                    by,
+                    command: Command::Halt(release),
+                },
+            ));
+        }
+    }
+
+    /// One more restart, and what the run came to.
+    #[must_use]
+    pub fn end(mut self) -> Report {
+        self.server = None;
+        self.disk.crash(0);
+        self.start();
+        let mut report = self.report;
+        report.records = self.checker.durable() as u64;
+        report.answers = self.checker.answered;
+        report.events = self.checker.events();
+        report.simulated_us = self.now - MORNING;
+        report
+    }
+}
