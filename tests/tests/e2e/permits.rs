@@ -1,5 +1,8 @@
 //! Permits by the command line.
+use fleet_client::Ask;
 use fleet_tests::Server;
+use fleet_types::Code;
+use fleet_types::permit::Decision;
 use std::thread;
 use std::time::Duration;
 
@@ -58,7 +61,31 @@ fn who_comes_second_is_denied_or_waits() {
         assert_eq!(granted.code, 0, "{}", granted.stderr);
         assert_eq!(granted.json()["decision"], "granted");
     });
-    ask("three", &["--wait", "100ms"]).failed(6, "wait_timeout");
+    // However short, a wait ends with the last word.
+    for wait in ["1ms", "5ms", "20ms", "100ms"] {
+        ask("three", &["--wait", wait]).failed(6, "wait_timeout");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wait_that_is_over_is_a_denial_and_not_a_place_in_the_queue() {
+    let server = Server::dev();
+    let client = server.client();
+    let ask = |agent: &str| {
+        Ask::new("x".parse().unwrap())
+            .agent(agent.parse().unwrap())
+            .exclusive("ledger/a".parse().unwrap())
+    };
+    let held = client.request(ask("one")).await.unwrap();
+    assert!(matches!(held, Decision::Granted(_)));
+    for wait in 1..40 {
+        let ask = ask("two").wait(Duration::from_millis(wait));
+        let decision = client.request(ask).await.unwrap();
+        assert!(
+            matches!(&decision, Decision::Denied(denial) if denial.code == Code::WaitTimeout),
+            "{wait} ms: {decision:?}"
+        );
+    }
 }
 
 #[test]

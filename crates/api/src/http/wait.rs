@@ -1,14 +1,18 @@
 //! Waiting on the server's side for a decision that comes later.
+use crate::app::wall_clock;
 use crate::door::Door;
 use crate::problem::{Problem, Result};
 use crate::reads;
 use crate::wait;
 use fleet_types::permit::{self, Decision, Grant, Queued, ViewState};
-use fleet_types::{Code, Event, Millis, PermitId, Record, Seq};
+use fleet_types::{Code, Event, Millis, PermitId, Record, Seq, Time};
 use std::time::Duration;
 
 /// Longest wait within one HTTP request: below the time a request may take, and what proxies let pass.
 pub const WAIT_MS_MAX: u64 = 25_000;
+/// A wait that is over ends with a denial; so much longer the door waits for it to be durable, rather than answer `queued`
+/// for what waits no more.
+const LAST_WORD: Duration = Duration::from_secs(2);
 /// Records looked through for the end of a permit that is not there any more.
 const LOOK_BACK: usize = 20_000;
 
@@ -16,6 +20,17 @@ const LOOK_BACK: usize = 20_000;
 #[must_use]
 pub fn span(wait_ms: Millis) -> Duration {
     Duration::from_millis(wait_ms.0.min(WAIT_MS_MAX))
+}
+
+/// How long to listen for what becomes of something that waits until then.
+fn patience(until: Time, wait_ms: Millis) -> Duration {
+    let span = span(wait_ms);
+    let ends_meanwhile = until.0 <= wall_clock().0.saturating_add(span.as_micros() as u64);
+    if ends_meanwhile {
+        span + LAST_WORD
+    } else {
+        span
+    }
 }
 
 /// Waits for the decision about a queued request; what it was, if it did not come in time.
@@ -41,7 +56,7 @@ pub async fn for_decision(door: &Door, queued: Queued, wait_ms: Millis) -> Resul
                 .unwrap_or(Decision::Queued(queued)));
         }
     }
-    match or_stopping(door, span(wait_ms), told)
+    match or_stopping(door, patience(queued.until, wait_ms), told)
         .await
         .and_then(|record| wait::decision(&record))
     {
@@ -63,8 +78,10 @@ pub async fn for_change(door: &Door, permit: PermitId, wait_ms: Millis) -> Resul
         .waits()
         .on(&door.caller.tenant, &door.fleet, &door.handle, permit);
     let view = door.read(move |state| reads::permit(state, permit)).await?;
-    if view.is_some_and(|view| matches!(view.state, ViewState::Queued | ViewState::Extending)) {
-        or_stopping(door, span(wait_ms), told).await;
+    let waits =
+        |view: &permit::View| matches!(view.state, ViewState::Queued | ViewState::Extending);
+    if let Some(view) = view.filter(waits) {
+        or_stopping(door, patience(view.until, wait_ms), told).await;
     }
     Ok(())
 }
@@ -80,7 +97,7 @@ pub async fn for_extension(
     told: tokio::sync::oneshot::Receiver<Record>,
 ) -> Result<Decision> {
     let permit = queued.permit;
-    let Some(record) = or_stopping(door, span(wait_ms), told).await else {
+    let Some(record) = or_stopping(door, patience(queued.until, wait_ms), told).await else {
         return Ok(Decision::Queued(queued));
     };
     if let Some(decision) = wait::decision(&record) {

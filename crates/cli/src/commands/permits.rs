@@ -238,10 +238,8 @@ async fn request(global: &Global, fleet: &Fleet, wanted: Wanted) -> Outcome {
     let explain = wanted.explain;
     let mut decision = fleet.request(wanted.ask()?).await?;
     while let Decision::Queued(queued) = &decision {
+        // Not given up when the wait is over: the server's last word comes a moment later, and only that ends it.
         let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            break;
-        }
         if global.is_for_people() {
             eprintln!(
                 "{} waits for {}",
@@ -252,7 +250,7 @@ async fn request(global: &Global, fleet: &Fleet, wanted: Wanted) -> Outcome {
         let wait = Millis(
             u64::try_from(left.as_millis())
                 .unwrap_or(u64::MAX)
-                .clamp(1, 25_000),
+                .clamp(1_000, 25_000),
         );
         decision = match fleet.permit(queued.permit, wait).await {
             Ok(view) if view.state == ViewState::Queued => continue,
