@@ -10,7 +10,7 @@ pub fn apply(state: &mut State, record: &Record) {
     state.seq = seq;
     state.now = at;
     let span = state.settings.request_memory_ms;
-    state.memory.forget(at, span);
+    state.memory.forget(seq, at, span);
     match &record.event {
         Event::PermitGranted(event) => permit::grant::granted(state, event, seq, at),
         Event::PermitQueued(event) => permit::queue::queued(state, event, at),

@@ -1,4 +1,5 @@
 //! Which noun answers which command.
+use crate::memory::Remembered;
 use crate::state::State;
 use crate::{action, agent, budget, directory, group, halt, limit, permit, scope, settings};
 use fleet_types::{Actor, Code, Command, Envelope, Event, Rejection, Reply, Time};
@@ -32,10 +33,15 @@ pub fn rejected(code: Code, message: impl AsRef<str>) -> Decided {
     Decided::Rejected(Rejection::new(code, message))
 }
 
-pub fn decide(state: &State, envelope: &Envelope, now: Time) -> Decided {
+pub fn decide(
+    state: &State,
+    envelope: &Envelope,
+    recalled: Option<&Remembered>,
+    now: Time,
+) -> Decided {
     let by: &Actor = &envelope.by;
     match &envelope.command {
-        Command::Permit(command) => permit::decide(state, by, command, now),
+        Command::Permit(command) => permit::decide(state, by, command, recalled, now),
         Command::Instance(command) => agent::instance::decide(state, command),
         Command::Halt(command) => halt::decide::decide(state, by, command),
         Command::Agent(command) => agent::decide::decide(state, command),

@@ -39,8 +39,9 @@ mod state;
 mod step;
 mod timers;
 
+pub use memory::{COUNT_MAX as MEMORY_MAX, Evicted, Eviction, Key, Remembered};
 pub use state::State;
-pub use step::{apply_record, next_deadline, step};
+pub use step::{apply_record, next_deadline, step, step_recalled};
 
 #[cfg(test)]
 mod tests;

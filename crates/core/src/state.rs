@@ -7,10 +7,11 @@ use crate::group::Groups;
 use crate::halt::Halts;
 use crate::limit::Limits;
 use crate::lock::Locks;
-use crate::memory::Memory;
+use crate::memory::{Evicted, Eviction, Memory};
 use crate::permit::Permits;
 use crate::scope::Tree;
 use crate::timers::Timers;
+use fleet_types::permit::Request;
 use fleet_types::settings::Settings;
 use fleet_types::view::Totals;
 use fleet_types::{Seq, Time};
@@ -75,6 +76,37 @@ impl State {
     #[must_use]
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// What memory had to let go since this was last called, oldest first. Whoever drives the machine must call it, or
+    /// it piles up.
+    pub fn drain_evicted(&mut self) -> impl Iterator<Item = Evicted> {
+        self.memory.evicted.drain(..)
+    }
+
+    /// The last that memory had to let go.
+    #[must_use]
+    pub fn evicted_last(&self) -> Option<Eviction> {
+        self.memory.evicted_last()
+    }
+
+    /// Whether a request's id from its agent is in memory.
+    #[must_use]
+    pub fn remembers(&self, request: &Request) -> bool {
+        self.memory.holds(request)
+    }
+
+    /// Request ids that were asked before this, as seen at `now`, may be asked anew.
+    #[must_use]
+    pub fn remembered_since(&self, now: Time) -> Time {
+        let span = self.settings.request_memory_ms;
+        Time(now.0.saturating_sub(span.micros()))
+    }
+
+    /// Keeps so many request ids in memory instead of [`crate::MEMORY_MAX`]. Not part of a snapshot: how many are
+    /// kept decides where an answer is found, not what it is.
+    pub fn set_memory_max(&mut self, count: usize) {
+        self.memory.count_max = count;
     }
 
     /// Where the next event will stand.

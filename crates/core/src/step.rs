@@ -1,6 +1,7 @@
 //! One step of the machine: what is due, the command, and all that follows from it.
 use crate::apply::apply;
 use crate::decide::{Decided, decide};
+use crate::memory::Remembered;
 use crate::permit;
 use crate::state::State;
 use crate::timers::Timer;
@@ -17,6 +18,8 @@ const MOVES_PER_WAITER_MAX: u64 = 16;
 
 /// Carries out one command at `now`. The records are appended to `records` in order.
 ///
+/// What memory has to let go waits for [`State::drain_evicted`], and comes back through [`step_recalled`].
+///
 /// # Panics
 /// When an invariant is broken: the caller must stop before anything is written.
 pub fn step(
@@ -25,10 +28,25 @@ pub fn step(
     now: Time,
     records: &mut Vec<Record>,
 ) -> Answer {
+    step_recalled(state, envelope, None, now, records)
+}
+
+/// As [`step`], for a request whose id was found among what memory had let go: it is answered as if it were still there.
+///
+/// # Panics
+/// As [`step`].
+pub fn step_recalled(
+    state: &mut State,
+    envelope: &Envelope,
+    recalled: Option<&Remembered>,
+    now: Time,
+    records: &mut Vec<Record>,
+) -> Answer {
     assert!(now >= state.now, "I1: time never goes back");
     tend(state, now, records);
     register_the_unknown(state, envelope, now, records);
-    match decide(state, envelope, now) {
+    let recalled = recalled.filter(|entry| entry.at() >= state.remembered_since(now));
+    match decide(state, envelope, recalled, now) {
         Decided::Events(events) => {
             let own = records.len();
             let mut by = &envelope.by;
@@ -55,7 +73,7 @@ pub fn step(
     }
 }
 
-/// Folds one record of the journal into the state: replay.
+/// Folds one record of the journal into the state: replay. It lets go of the same as [`step`] did.
 ///
 /// # Panics
 /// When the record does not follow the state: the journal is damaged or not this fleet's.

@@ -77,6 +77,7 @@ pub fn recover(reader: &mut dyn Reader, fleet: &FleetKey) -> Result<Recovered, E
         })?;
         snapshot_seq = Seq(snapshot.seq);
     }
+    state.set_memory_max(4_000_000); // What memory lets go is kept nowhere yet.
     let mut replayed = 0;
     while head.is_some_and(|head| state.seq().0 < head.last_seq) {
         replayed += follow(reader, fleet, &mut state)?;

@@ -16,6 +16,7 @@ use crate::limit::apply::Charges;
 use crate::lock::NodeKey;
 use crate::lock::check::Asker;
 use crate::map::{Map, Slab};
+use crate::memory::Remembered;
 use crate::state::State;
 use fleet_types::agent::Priority;
 use fleet_types::limit::Class;
@@ -286,9 +287,15 @@ impl State {
     }
 }
 
-pub fn decide(state: &State, by: &Actor, command: &Command, now: Time) -> Decided {
+pub fn decide(
+    state: &State,
+    by: &Actor,
+    command: &Command,
+    recalled: Option<&Remembered>,
+    now: Time,
+) -> Decided {
     match command {
-        Command::Request(asked) => request::decide(state, by, asked, now),
+        Command::Request(asked) => request::decide(state, by, asked, recalled, now),
         Command::Finish(finish) => end::decide(state, by, finish, now),
         Command::Renew {
             permit,

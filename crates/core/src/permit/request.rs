@@ -4,7 +4,7 @@ use super::{Place, Rank, grant, queue};
 use crate::agent::AgentKey;
 use crate::decide::{Decided, rejected};
 use crate::lock::check::Asker;
-use crate::memory::Outcome;
+use crate::memory::{Outcome, Remembered};
 use crate::state::State;
 use fleet_types::agent::Priority;
 use fleet_types::event::{Denied, Queued};
@@ -17,12 +17,18 @@ use fleet_types::{
 };
 use std::sync::Arc;
 
-pub fn decide(state: &State, by: &Actor, request: &Arc<Request>, now: Time) -> Decided {
+pub fn decide(
+    state: &State,
+    by: &Actor,
+    request: &Arc<Request>,
+    recalled: Option<&Remembered>,
+    now: Time,
+) -> Decided {
     let agent_key = match asker(state, by, &request.agent) {
         Ok(key) => key,
         Err(rejection) => return Decided::Rejected(rejection),
     };
-    match state.memory.find(request) {
+    match state.memory.find(request, recalled) {
         Some((_, false)) => {
             return rejected(
                 Code::RequestIdReused,

@@ -1,5 +1,6 @@
 //! A fleet in a test: a state, a clock that the test moves, and every record so far.
-use crate::{State, apply_record, next_deadline, step};
+use crate::memory::{Evicted, Key, Remembered};
+use crate::{State, apply_record, next_deadline, step_recalled};
 use fleet_types::agent::Definition;
 use fleet_types::settings::{DefaultDecision, Settings};
 use fleet_types::{
@@ -14,6 +15,8 @@ pub struct World {
     /// The clock on the wall.
     pub wall: Time,
     pub records: Vec<Record>,
+    /// What the machine's memory has let go.
+    elsewhere: Vec<Remembered>,
 }
 
 /// What one command brought about.
@@ -21,6 +24,10 @@ pub struct Outcome {
     pub answer: Answer,
     /// Its records, the answer's own among them.
     pub records: Vec<Record>,
+    /// What was found elsewhere of a request's id.
+    pub recalled: Option<Remembered>,
+    /// What the machine's memory has let go.
+    pub evicted: Vec<Evicted>,
 }
 
 impl World {
@@ -29,6 +36,7 @@ impl World {
             state: State::default(),
             wall: MORNING,
             records: Vec::new(),
+            elsewhere: Vec::new(),
         }
     }
 
@@ -56,14 +64,33 @@ impl World {
     pub fn run(&mut self, by: Actor, command: Command) -> Outcome {
         let now = self.wall.max(Time(self.state.now.0 + 1));
         let mut records = Vec::new();
-        let answer = step(
+        let recalled = self.recall(&command);
+        let answer = step_recalled(
             &mut self.state,
             &Envelope { by, command },
+            recalled.as_ref(),
             now,
             &mut records,
         );
         self.records.extend(records.iter().cloned());
-        Outcome { answer, records }
+        let evicted: Vec<Evicted> = self.state.drain_evicted().collect();
+        let entries = evicted.iter().map(|evicted| evicted.entry.clone());
+        self.elsewhere.extend(entries);
+        Outcome {
+            answer,
+            records,
+            recalled,
+            evicted,
+        }
+    }
+
+    /// The newest that is known elsewhere of a request's id.
+    fn recall(&self, command: &Command) -> Option<Remembered> {
+        let Command::Permit(permit::Command::Request(request)) = command else {
+            return None;
+        };
+        let mut known = self.elsewhere.iter().rev();
+        known.find(|entry| entry.key() == Key::of(request)).cloned()
     }
 
     /// Moves the clock, ticking at every deadline on the way.

@@ -319,7 +319,13 @@ impl Twins {
         let envelope = fleet_types::Envelope { by, command };
         let now = world.wall.max(Time(self.restored.now.0 + 1));
         let mut records = Vec::new();
-        let answer = crate::step(&mut self.restored, &envelope, now, &mut records);
+        let answer = crate::step_recalled(
+            &mut self.restored,
+            &envelope,
+            outcome.recalled.as_ref(),
+            now,
+            &mut records,
+        );
         assert_eq!(
             records, outcome.records,
             "I2: the restored fleet goes on otherwise"
@@ -332,7 +338,15 @@ impl Twins {
             crate::apply_record(&mut self.follower, record);
         }
         let live = world.state.to_snapshot();
-        for (how, twin) in [("restored", &self.restored), ("following", &self.follower)] {
+        for (how, twin) in [
+            ("restored", &mut self.restored),
+            ("following", &mut self.follower),
+        ] {
+            let evicted: Vec<_> = twin.drain_evicted().collect();
+            assert_eq!(
+                evicted, outcome.evicted,
+                "I2: the {how} fleet lets other ids go"
+            );
             if twin.to_snapshot() != live {
                 panic!(
                     "I2: the {how} fleet comes to {}",
