@@ -104,6 +104,31 @@ async fn ask_for_ever(session: Session, number: usize) {
     }
 }
 
+/// Halts everybody as an operator would: by a thread of its own with a connection that stands.
+async fn order_from_elsewhere(url: String) -> (fleet_types::HaltId, Duration) {
+    let order = Order {
+        target: Target::All,
+        mode: Mode::Immediate,
+        reason: Text::clip("benchmark"),
+        release_by_two: None,
+    };
+    let operator = std::thread::spawn(move || {
+        let alone = tokio::runtime::Builder::new_current_thread();
+        let runtime = { alone }.enable_all().build().expect("tokio starts");
+        runtime.block_on(async {
+            let fleet = Http::new(&url, None).expect("an address");
+            let fleet = fleet.fleet("main".parse().expect("a name"));
+            fleet.status().await.expect("it is told");
+            let ordered = Instant::now();
+            let halted = fleet.halt(&order).await.expect("it halts");
+            (halted.halt, ordered.elapsed())
+        })
+    });
+    let joined = tokio::task::spawn_blocking(move || operator.join());
+    let joined = joined.await.expect("no task panics");
+    joined.expect("the operator does not panic")
+}
+
 async fn measure(dir: &Path) -> Figures {
     let served = serve(dir, LARGE).await;
     let connecting = Instant::now();
@@ -122,21 +147,14 @@ async fn measure(dir: &Path) -> Figures {
     let fleet = Http::new(&served.url, None)
         .expect("an address")
         .fleet("main".parse().expect("a name"));
-    let order = Order {
-        target: Target::All,
-        mode: Mode::Immediate,
-        reason: Text::clip("benchmark"),
-        release_by_two: None,
-    };
     let ordered = Instant::now();
-    let halted = fleet.halt(&order).await.expect("it halts");
-    let server_ack = ordered.elapsed();
+    let (halt, server_ack) = order_from_elsewhere(served.url.clone()).await;
     let spread = loop {
-        let halt = fleet.halt_of(halted.halt).await.expect("it is known");
-        if halt.propagation.acknowledged >= halt.propagation.reach
+        let seen = fleet.halt_of(halt).await.expect("it is known");
+        if seen.propagation.acknowledged >= seen.propagation.reach
             || ordered.elapsed() > Duration::from_secs(30)
         {
-            break halt.propagation;
+            break seen.propagation;
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
@@ -147,7 +165,7 @@ async fn measure(dir: &Path) -> Figures {
     let main = FleetId::parse("main").expect("a name");
     let handle = served.running.fleets().get(&tenant, &main).await;
     let handle = handle.expect("it is open").expect("it is known");
-    let (mut granted_after, mut after, last) = (0u64, halted.halt.0, handle.durable());
+    let (mut granted_after, mut after, last) = (0u64, halt.0, handle.durable());
     while after < last {
         let records = handle
             .records_after(after, 10_000)

@@ -36,7 +36,7 @@ pub fn of(state: &State, record: &Record) -> Reply {
         },
         Event::HaltOrdered(event) => Reply::Halted {
             halt: HaltId(record.seq),
-            reach: event.reach.len() as u64,
+            reach: event.reach,
             revoked: event.revoked.len() as u64,
             at: record.at,
         },

@@ -4,7 +4,7 @@
 //! same from the answer to its hello.
 use crate::reply::{grant_now, grant_of};
 use crate::state::State;
-use fleet_types::halt::Order;
+use fleet_types::halt::{Order, Target};
 use fleet_types::instance::InstanceKey;
 use fleet_types::permit::{Denial, Grant, Request};
 use fleet_types::{Code, Epoch, Event, HaltId, PermitId, Record, Token};
@@ -98,9 +98,12 @@ pub fn signals(state: &State, record: &Record, answered: bool, mut each: impl Fn
         Event::HaltOrdered(event) => {
             let order = Arc::new(event.order.clone());
             let halt = HaltId(record.seq);
-            for key in &event.reach {
-                let order = order.clone();
-                each(To::One(key.clone()), Signal::Halted { halt, order });
+            let signal = Signal::Halted { halt, order };
+            if event.order.target == Target::All {
+                return each(To::Everybody, signal);
+            }
+            for key in state.halts.awaited(state, halt) {
+                each(To::One(key), signal.clone());
             }
         }
         Event::HaltReleased(event) => {

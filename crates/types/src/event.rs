@@ -303,9 +303,8 @@ pub struct HaltOrdered {
     pub order: halt::Order,
     /// Whether its release needs two persons.
     pub release_by_two: bool,
-    /// Live instances in its reach, by agent.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub reach: Vec<InstanceKey>,
+    /// How many live instances are in its reach.
+    pub reach: u64,
     /// Permits taken back, waiting ones denied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub revoked: Vec<PermitId>,

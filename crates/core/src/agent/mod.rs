@@ -134,6 +134,12 @@ pub fn speaker(versions: &[Arc<Definition>]) -> Option<&Arc<Definition>> {
 }
 
 impl Agent {
+    /// Its live instances.
+    pub fn connected(&self) -> impl Iterator<Item = &InstanceId> {
+        let live = self.instances.iter().filter(|(_, live)| live.connected);
+        live.map(|(instance, _)| instance)
+    }
+
     /// The version of this name.
     pub fn version(&self, version: &Version) -> Option<&Arc<Definition>> {
         self.versions.iter().find(|v| v.version == *version)

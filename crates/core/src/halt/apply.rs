@@ -5,22 +5,24 @@ use crate::state::{State, Wake};
 use fleet_types::event::{HaltOrdered, HaltReleaseRequested, HaltReleased};
 use fleet_types::halt::Target;
 use fleet_types::{Actor, Code, HaltId, Seq, Time};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub fn ordered(state: &mut State, event: &HaltOrdered, by: &Actor, seq: Seq, at: Time) {
     let id = HaltId(seq);
+    let agents = || {
+        let agents = state.agents.agents.iter();
+        agents.filter(|(_, agent)| reaches(state, &event.order.target, agent))
+    };
     let pinned = match event.order.target {
         Target::All => Default::default(), // Reaches everybody anyway.
-        _ => {
-            let agents = state.agents.agents.iter();
-            agents
-                .filter(|(_, agent)| reaches(state, &event.order.target, agent))
-                .map(|(key, _)| key)
-                .collect()
-        }
+        _ => agents().map(|(key, _)| key).collect(),
     };
-    let mut halt = Halt {
+    let awaited: BTreeMap<_, BTreeSet<_>> = agents()
+        .map(|(key, agent)| (key, agent.connected().cloned().collect()))
+        .filter(|(_, instances): &(_, BTreeSet<_>)| !instances.is_empty())
+        .collect();
+    let halt = Halt {
         id,
         order: Arc::new(event.order.clone()),
         by: by.clone(),
@@ -30,19 +32,11 @@ pub fn ordered(state: &mut State, event: &HaltOrdered, by: &Actor, seq: Seq, at:
         released_at: None,
         revoked: event.revoked.len() as u64,
         pinned,
-        awaited: BTreeMap::new(),
-        awaited_count: event.reach.len() as u64,
+        awaited,
+        awaited_count: event.reach,
         acknowledged_us: Vec::new(),
         in_flight: 0,
     };
-    for key in &event.reach {
-        if let Some(agent) = state.agents.key(&key.agent) {
-            halt.awaited
-                .entry(agent)
-                .or_default()
-                .insert(key.instance.clone());
-        }
-    }
     if state.halts.by_id.len() >= HISTORY_MAX + state.halts.active.len() {
         let oldest = state.halts.by_id.values().find(|h| h.released_at.is_some());
         if let Some(oldest) = oldest.map(|halt| halt.id) {

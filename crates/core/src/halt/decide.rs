@@ -5,7 +5,6 @@ use crate::permit::Phase;
 use crate::state::State;
 use fleet_types::event::{HaltOrdered, HaltReleaseRequested, HaltReleased};
 use fleet_types::halt::{Command, Mode, Order, Target};
-use fleet_types::instance::InstanceKey;
 use fleet_types::{Actor, Code, Event, HaltId, Reply, Text};
 
 /// Most halts in force at once.
@@ -59,20 +58,13 @@ fn order(state: &State, by: &Actor, order: &Order) -> Decided {
             format!("{ACTIVE_MAX} halts are in force; release some, or halt a wider scope"),
         );
     }
-    let mut reach = Vec::new();
+    let mut reach = 0;
     let mut revoked = Vec::new();
     for (_, agent) in state.agents.agents.iter() {
         if !reaches(state, &order.target, agent) {
             continue;
         }
-        for (instance, live) in &agent.instances {
-            if live.connected {
-                reach.push(InstanceKey {
-                    agent: agent.id.clone(),
-                    instance: instance.clone(),
-                });
-            }
-        }
+        reach += agent.connected().count() as u64;
         for key in state.permits.of(agent) {
             let permit = &state.permits[key];
             let waits = matches!(permit.phase, Phase::Waiting(_));

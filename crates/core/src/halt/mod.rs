@@ -11,6 +11,7 @@ use crate::map::{Map, Set};
 use crate::permit::Place;
 use crate::state::State;
 use fleet_types::halt::{Order, Target};
+use fleet_types::instance::InstanceKey;
 use fleet_types::{Actor, HaltId, InstanceId, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -52,6 +53,23 @@ pub struct Halt {
 impl Halts {
     pub fn get(&self, id: HaltId) -> Option<&Halt> {
         self.by_id.get(&id)
+    }
+
+    /// Live instances that have not acknowledged a halt.
+    pub fn awaited<'s>(
+        &'s self,
+        state: &'s State,
+        halt: HaltId,
+    ) -> impl Iterator<Item = InstanceKey> {
+        let halt = self.by_id.get(&halt);
+        let awaited = halt.into_iter().flat_map(|halt| &halt.awaited);
+        awaited.flat_map(|(agent, instances)| {
+            let agent = &state.agents.agents[*agent].id;
+            instances.iter().map(|instance| InstanceKey {
+                agent: agent.clone(),
+                instance: instance.clone(),
+            })
+        })
     }
 
     /// Halts in force over an agent.
