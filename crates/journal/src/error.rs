@@ -197,7 +197,7 @@ impl Error {
     }
 
     /// A file system's refusal; a full disk has its own name.
-    pub(crate) fn io(doing: &'static str, path: &Path, source: std::io::Error) -> Error {
+    pub fn io(doing: &'static str, path: &Path, source: std::io::Error) -> Error {
         use std::io::ErrorKind::{QuotaExceeded, StorageFull};
         let path = path.to_owned();
         match source.kind() {

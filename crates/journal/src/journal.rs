@@ -80,6 +80,11 @@ pub trait Journal: Send {
     /// An independent reader; it sees what is durable, also what is appended later.
     fn reader(&self) -> Result<Box<dyn Reader>, Error>;
 
+    /// The directory that the store has to itself, for what belongs beside the journal; `None` when it has none.
+    fn dir(&self) -> Option<&std::path::Path> {
+        None
+    }
+
     /// Housekeeping that would otherwise delay some later append: call it when answers are out and
     /// nothing waits. A store may do nothing. An error is for the log: whether the journal can go on
     /// is said by the next append.

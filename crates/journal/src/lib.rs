@@ -23,7 +23,7 @@ mod batch;
 mod codec;
 mod damage;
 mod error;
-mod fs;
+pub mod fs;
 mod hash;
 mod journal;
 mod key;

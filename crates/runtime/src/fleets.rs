@@ -5,7 +5,11 @@ use crate::heartbeats::Heartbeats;
 use crate::inbox::Inbox;
 use crate::post::Post;
 use crate::readers::Readers;
-use crate::recover::{Recovered, recover};
+use crate::recall::Recall;
+use crate::recall::keeper::Keeper;
+use crate::recall::place::{Directory, InMemory, Place};
+use crate::recall::shelf::Shelf;
+use crate::recover::{Recovered, recover_into};
 use crate::scribe::{Line, Scribe};
 use crate::service::{End, Service, chain, watch_all};
 use crate::snapshots::{retain, save, save_by_following};
@@ -14,6 +18,7 @@ use crate::writer::Writer;
 use fleet_journal::{FleetKey, Journal, SnapshotSaver};
 use fleet_types::{FleetId, Seq, TenantId};
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -26,6 +31,8 @@ pub struct Options {
     pub snapshot_every: u64,
     /// How many events are kept before the last snapshot; absent: all.
     pub keep_events: Option<u64>,
+    /// Answers to request ids kept in memory, for each fleet, about 100 bytes each; older ones are kept on disk.
+    pub remembered_max: usize,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -35,6 +42,7 @@ impl Default for Options {
         Options {
             snapshot_every: 250_000,
             keep_events: None,
+            remembered_max: fleet_core::MEMORY_MAX,
             clock: Arc::new(WallClock),
         }
     }
@@ -44,6 +52,8 @@ impl Default for Options {
 const LOOK_FOR_SNAPSHOTS: Duration = Duration::from_secs(1);
 /// How many times as long as a snapshot took its keeper rests, so that following a busy fleet costs little of a core.
 const REST_AFTER_SNAPSHOT: u32 = 20;
+/// Bytes of stored answers of a fleet whose journal is in memory: about ten million; past it, new ids are refused.
+const IN_MEMORY_BYTES_MAX: usize = 1 << 30;
 /// The journal's name of the fleet that holds tenants, fleets and keys.
 const DIRECTORY: (&str, &str) = ("system", "directory");
 
@@ -63,12 +73,21 @@ struct Inner {
     threads: Mutex<Vec<JoinHandle<()>>>,
     fatal: watch::Sender<Option<String>>,
     stopping: watch::Sender<bool>,
+    archive: Archive,
+}
+
+/// Where answers are kept that memory lets go.
+struct Archive {
+    /// The journal's directory; absent: in memory, as the journal is.
+    dir: Option<PathBuf>,
+    keeper: Arc<Keeper>,
 }
 
 struct Open {
     handle: Handle,
     thread: Option<JoinHandle<()>>,
     snapshot: Seq,
+    shelf: Arc<Shelf>,
 }
 
 impl Fleets {
@@ -85,7 +104,12 @@ impl Fleets {
         let stopping = watch::Sender::new(false);
         let (name, tenant) = (DIRECTORY.1, DIRECTORY.0);
         let key = FleetKey::new(tenant, name).map_err(|error| chain(&error))?;
-        let (service, directory, snapshot) = prepare(&key, &scribe, &readers, &options)?;
+        let archive = Archive {
+            dir: journal.dir().map(Path::to_owned),
+            keeper: Arc::default(),
+        };
+        let mut threads = archive.run(&fatal)?;
+        let (service, directory, snapshot) = prepare(&key, &scribe, &readers, &options, &archive)?;
         let scribe_thread = {
             let scribe = scribe.clone();
             let fatal = fatal.clone();
@@ -94,6 +118,7 @@ impl Fleets {
                 scribe.run(journal.as_mut());
             })?
         };
+        threads.push(scribe_thread);
         let inner = Arc::new(Inner {
             scribe,
             readers,
@@ -101,9 +126,10 @@ impl Fleets {
             fleets: Mutex::default(),
             directory: directory.clone(),
             saver: Mutex::new(saver),
-            threads: Mutex::new(vec![scribe_thread]),
+            threads: Mutex::new(threads),
             fatal,
             stopping,
+            archive,
         });
         let fleets = Fleets { inner };
         fleets.run(key, service, directory, snapshot)?;
@@ -193,6 +219,7 @@ impl Fleets {
                 .collect()
         };
         join(threads);
+        self.inner.archive.keeper.close();
         self.inner.scribe.close();
         let threads = std::mem::take(
             &mut *self
@@ -213,8 +240,13 @@ impl Fleets {
 
     fn open(&self, key: FleetKey) -> Result<Handle, String> {
         let inner = &self.inner;
-        let (service, handle, snapshot) =
-            prepare(&key, &inner.scribe, &inner.readers, &inner.options)?;
+        let (service, handle, snapshot) = prepare(
+            &key,
+            &inner.scribe,
+            &inner.readers,
+            &inner.options,
+            &inner.archive,
+        )?;
         self.run(key, service, handle, snapshot)
     }
 
@@ -230,6 +262,7 @@ impl Fleets {
         if let Some(open) = fleets.get(&key) {
             return Ok(open.handle.clone());
         }
+        let shelf = service.writer.recall().shelf().clone();
         if *self.inner.stopping.borrow() {
             return Err("the server is stopping".into());
         }
@@ -242,9 +275,9 @@ impl Fleets {
                     tracing::error!(fleet = %name, %why, "fleet cannot go on");
                     fatal.send_replace(Some(why));
                 }
-                End::Closed(writer) => {
+                End::Closed(mut writer) => {
                     if let Some(inner) = weak.upgrade() {
-                        inner.save_last(&name, &writer);
+                        inner.save_last(&name, &mut writer);
                     }
                 }
             }
@@ -253,6 +286,7 @@ impl Fleets {
             handle: handle.clone(),
             thread: Some(thread),
             snapshot,
+            shelf,
         };
         fleets.insert(key, open);
         Ok(handle)
@@ -281,19 +315,20 @@ impl Fleets {
 
 impl Inner {
     fn save_due(&self) {
-        let due: Vec<FleetKey> = {
+        let due: Vec<(FleetKey, Arc<Shelf>)> = {
             let fleets = self.fleets.lock().unwrap_or_else(PoisonError::into_inner);
             let every = self.options.snapshot_every;
             fleets
                 .iter()
                 .filter(|(_, open)| open.handle.durable().0 >= open.snapshot.0 + every)
-                .map(|(key, _)| key.clone())
+                .map(|(key, open)| (key.clone(), open.shelf.clone()))
                 .collect()
         };
-        for key in due {
+        for (key, shelf) in due {
             let saved = {
                 let mut saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
-                save_by_following(&self.readers, saver.as_mut(), &key)
+                let remembered_max = self.options.remembered_max;
+                save_by_following(&self.readers, saver.as_mut(), &shelf, remembered_max)
             };
             match saved {
                 Ok(seq) => {
@@ -309,7 +344,7 @@ impl Inner {
     }
 
     /// A snapshot at the end of a graceful stop makes the next start short.
-    fn save_last(&self, key: &FleetKey, writer: &Writer) {
+    fn save_last(&self, key: &FleetKey, writer: &mut Writer) {
         let snapshot = {
             let fleets = self.fleets.lock().unwrap_or_else(PoisonError::into_inner);
             fleets.get(key).map_or(Seq(0), |open| open.snapshot)
@@ -318,7 +353,10 @@ impl Inner {
             return;
         }
         let mut saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(why) = save(saver.as_mut(), key, writer.state()) {
+        let saved = writer
+            .flush()
+            .and_then(|()| save(saver.as_mut(), key, writer.state()));
+        if let Err(why) = saved {
             tracing::warn!(fleet = %key, %why, "failed to save the last snapshot; the next start replays more");
         }
     }
@@ -330,15 +368,22 @@ fn prepare(
     scribe: &Arc<Scribe>,
     readers: &Arc<Readers>,
     options: &Options,
+    archive: &Archive,
 ) -> Result<(Service, Handle, Seq), String> {
-    let recovered = readers.lend(|reader| recover(reader, key));
+    let mut recall = archive.open(key, options).map_err(|error| error.chain())?;
+    let recovered = readers.lend(|reader| recover_into(reader, key, &mut recall));
     let recovered = recovered.map_err(|error| chain(&error))?;
     let Recovered {
         state,
         epoch,
         snapshot,
         replayed,
+        evicted_last,
     } = recovered;
+    let shelf = recall.shelf();
+    shelf.cut(state.seq()).map_err(|error| error.chain())?;
+    recall.check(evicted_last, state.remembered_since(state.now()));
+    archive.keeper.add(shelf);
     tracing::info!(fleet = %key, seq = state.seq().0, replayed, "recovered");
     let shared = Arc::new(Shared {
         inbox: Inbox::default(),
@@ -347,11 +392,44 @@ fn prepare(
         tail: Tail::new(key.clone(), state.seq(), readers.clone()),
     });
     let line = Arc::new(Line::new(key.clone(), shared.clone()));
-    let writer = Writer::new(state, epoch);
+    let writer = Writer::with_recall(state, epoch, recall);
     watch_all(&writer, &line);
     let clock = options.clock.clone();
     let service = Service::new(writer, line, scribe.clone(), clock, readers.clone());
     Ok((service, Handle { shared }, snapshot))
+}
+
+impl Archive {
+    /// Starts the threads that store and merge.
+    fn run(&self, fatal: &watch::Sender<Option<String>>) -> Result<Vec<JoinHandle<()>>, String> {
+        let run = |name: &str, work: fn(&Keeper)| {
+            let (keeper, fatal) = (self.keeper.clone(), fatal.clone());
+            spawn(name, move || {
+                let _guard = Guard(fatal);
+                work(&keeper);
+            })
+        };
+        Ok(vec![
+            run("answers", Keeper::store)?,
+            run("merge", Keeper::tidy)?,
+        ])
+    }
+
+    fn open(&self, key: &FleetKey, options: &Options) -> Result<Recall, fleet_journal::Error> {
+        let place: Box<dyn Place> = match &self.dir {
+            Some(dir) => Box::new(Directory::open(dir, key)?),
+            None => Box::new(InMemory::with_room(IN_MEMORY_BYTES_MAX)),
+        };
+        let shelf = Arc::new(Shelf::open(key.clone(), place)?);
+        let keeper = Some(self.keeper.clone());
+        Ok(Recall::new(shelf, keeper, options.remembered_max))
+    }
+}
+
+impl Drop for Archive {
+    fn drop(&mut self) {
+        self.keeper.close();
+    }
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, String> {

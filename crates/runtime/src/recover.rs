@@ -1,5 +1,6 @@
 //! From the journal back to a state: the newest sound snapshot, then every batch after it.
-use fleet_core::{State, apply_record};
+use crate::recall::Recall;
+use fleet_core::{Evicted, Eviction, MEMORY_MAX, State, apply_record};
 use fleet_journal::{FleetKey, Reader};
 use fleet_types::{Epoch, Record, Seq};
 
@@ -49,6 +50,8 @@ pub struct Recovered {
     pub snapshot: Seq,
     /// Records applied after it.
     pub replayed: u64,
+    /// The last answer that memory had let go when the snapshot was made.
+    pub evicted_last: Option<Eviction>,
 }
 
 /// Builds the state of a fleet from its journal.
@@ -56,6 +59,36 @@ pub struct Recovered {
 /// # Errors
 /// When the journal is damaged or cannot be read: then nothing may be served from it.
 pub fn recover(reader: &mut dyn Reader, fleet: &FleetKey) -> Result<Recovered, Error> {
+    recover_with(reader, fleet, MEMORY_MAX, &mut drop)
+}
+
+/// As [`recover`]; what memory let go since the snapshot is pending again.
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_into(
+    reader: &mut dyn Reader,
+    fleet: &FleetKey,
+    recall: &mut Recall,
+) -> Result<Recovered, Error> {
+    let memory_max = recall.memory_max();
+    let evicted = &mut |evicted| recall.push_replayed(evicted);
+    let recovered = recover_with(reader, fleet, memory_max, evicted)?;
+    recall.shelf().set_covered(recovered.snapshot);
+    recall.tend(recovered.state.seq());
+    Ok(recovered)
+}
+
+/// As [`recover`], with so many answers in memory; `evicted` is told what memory lets go after the snapshot.
+///
+/// # Errors
+/// As [`recover`].
+pub fn recover_with(
+    reader: &mut dyn Reader,
+    fleet: &FleetKey,
+    memory_max: usize,
+    evicted: &mut dyn FnMut(Evicted),
+) -> Result<Recovered, Error> {
     let journal = |source| Error::Journal {
         fleet: fleet.clone(),
         source: Box::new(source),
@@ -77,21 +110,28 @@ pub fn recover(reader: &mut dyn Reader, fleet: &FleetKey) -> Result<Recovered, E
         })?;
         snapshot_seq = Seq(snapshot.seq);
     }
-    state.set_memory_max(4_000_000); // What memory lets go is kept nowhere yet.
+    let evicted_last = state.evicted_last();
+    state.set_memory_max(memory_max);
     let mut replayed = 0;
     while head.is_some_and(|head| state.seq().0 < head.last_seq) {
-        replayed += follow(reader, fleet, &mut state)?;
+        replayed += follow(reader, fleet, &mut state, evicted)?;
     }
     Ok(Recovered {
         state,
         epoch: Epoch(head.map_or(0, |head| head.epoch) + 1),
         snapshot: snapshot_seq,
         replayed,
+        evicted_last,
     })
 }
 
 /// Applies the next batches to a state; returns how many records there were.
-fn follow(reader: &mut dyn Reader, fleet: &FleetKey, state: &mut State) -> Result<u64, Error> {
+fn follow(
+    reader: &mut dyn Reader,
+    fleet: &FleetKey,
+    state: &mut State,
+    evicted: &mut dyn FnMut(Evicted),
+) -> Result<u64, Error> {
     let from = state.seq().0 + 1;
     let batches = reader.read(fleet, from, BATCHES_PER_READ);
     let batches = batches.map_err(|source| Error::Journal {
@@ -109,6 +149,7 @@ fn follow(reader: &mut dyn Reader, fleet: &FleetKey, state: &mut State) -> Resul
         for record in &records {
             if record.seq > state.seq() {
                 apply_record(state, record);
+                state.drain_evicted().for_each(&mut *evicted);
                 count += 1;
             }
         }

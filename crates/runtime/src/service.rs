@@ -3,7 +3,7 @@ use crate::clock::Clock;
 use crate::handle::Failure;
 use crate::inbox::{Woken, until};
 use crate::readers::Readers;
-use crate::recover::{Recovered, recover};
+use crate::recover::{Recovered, recover_into};
 use crate::scribe::{Line, Scribe};
 use crate::writer::{Turn, Work, Writer};
 use fleet_types::instance::{Command as InstanceCommand, InstanceKey};
@@ -86,6 +86,7 @@ impl Service {
                 shared.inbox.close();
                 return End::Fatal(why);
             }
+            self.writer.tend(self.line.shared.tail.durable());
             let mut turn = Turn::default();
             let wall = self.clock.now();
             for work in work.drain(..) {
@@ -160,7 +161,10 @@ impl Service {
             Some(before) => (before * 2).min(READ_ONLY_LAST),
             None => READ_ONLY_FIRST,
         };
-        let recovered = self.readers.lend(|reader| recover(reader, &self.line.key));
+        let mut recall = self.writer.recall().anew();
+        let recovered = self
+            .readers
+            .lend(|reader| recover_into(reader, &self.line.key, &mut recall));
         let Recovered { state, epoch, .. } = recovered.map_err(|error| chain(&error))?;
         let why = match failure {
             Failure::ReadOnly(why) => why,
@@ -169,7 +173,7 @@ impl Service {
         tracing::warn!(fleet = %self.line.key, seq = state.seq().0, %why, "recovered after a failed append; serving reads");
         // Above the epoch that failed too, which left no trace in the journal.
         let epoch = Epoch(epoch.0.max(self.writer.epoch().0 + 1));
-        self.writer = Writer::new(state, epoch);
+        self.writer = Writer::with_recall(state, epoch, recall);
         watch_all(&self.writer, &self.line);
         self.line.shared.tail.reset(self.writer.seq());
         self.read_only = Some(ReadOnly {

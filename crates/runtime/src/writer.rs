@@ -1,7 +1,12 @@
 //! The writer of one fleet, free of threads and clocks: commands in, a batch of records and what to release out.
 use crate::handle::{Failure, Outbox};
+use crate::recall::Recall;
+use crate::recall::place::InMemory;
+use crate::recall::shelf::Shelf;
 use fleet_core::signal::{Signal, To, signals};
-use fleet_core::{State, next_deadline, step};
+use fleet_core::{MEMORY_MAX, Remembered, State, next_deadline, step_recalled};
+use fleet_journal::FleetKey;
+use fleet_types::permit;
 use fleet_types::{Actor, Answer, Command, Envelope, Epoch, Record, Seq, Time};
 use std::sync::Arc;
 
@@ -63,13 +68,51 @@ impl Turn {
 pub struct Writer {
     state: State,
     epoch: Epoch,
+    recall: Recall,
 }
 
 impl Writer {
-    /// A writer over a recovered state, in a new epoch.
+    /// A writer over a recovered state, in a new epoch; what its memory lets go is kept as long as it lives.
+    ///
+    /// # Panics
+    /// Never: nothing is stored yet.
     #[must_use]
     pub fn new(state: State, epoch: Epoch) -> Self {
-        Writer { state, epoch }
+        let fleet = FleetKey::new("memory", "memory").expect("it is a name");
+        let place = Box::new(InMemory::with_room(usize::MAX));
+        let shelf = Shelf::open(fleet, place).expect("an empty place can be read");
+        Self::with_recall(state, epoch, Recall::new(Arc::new(shelf), None, MEMORY_MAX))
+    }
+
+    /// A writer over a recovered state, in a new epoch, with the answers that its memory had let go.
+    #[must_use]
+    pub fn with_recall(state: State, epoch: Epoch, recall: Recall) -> Self {
+        Writer {
+            state,
+            epoch,
+            recall,
+        }
+    }
+
+    /// The answers that its memory has let go.
+    #[must_use]
+    pub fn recall(&self) -> &Recall {
+        &self.recall
+    }
+
+    /// The journal is durable so far: answers may be stored that it tells of. Call it every turn.
+    pub fn tend(&mut self, durable: Seq) {
+        let since = self.state.remembered_since(self.state.now());
+        self.recall.shelf().forget_before(since);
+        self.recall.tend(durable);
+    }
+
+    /// Stores all answers that its memory has let go; the journal must be durable so far.
+    ///
+    /// # Errors
+    /// When they cannot be stored, in words: then no snapshot may be made of this state.
+    pub fn flush(&mut self) -> Result<(), String> {
+        self.recall.flush()
     }
 
     /// Its epoch: an older writer's appends are refused by the journal.
@@ -104,7 +147,15 @@ impl Writer {
                 outbox,
                 tag,
             } => {
-                let answer = self.command(&envelope, wall, turn);
+                let recalled = match self.recalled(&envelope.command) {
+                    Ok(recalled) => recalled,
+                    Err(failure) => {
+                        outbox.answer(tag, Err(failure)); // Nothing happened, so there is nothing to wait for.
+                        outbox.flush();
+                        return;
+                    }
+                };
+                let answer = self.carry_out(&envelope, recalled.as_ref(), wall, turn);
                 turn.releases.push(Release::Answer {
                     outbox,
                     tag,
@@ -127,10 +178,44 @@ impl Writer {
 
     /// Carries out a command of the server's own, such as a missed heartbeat.
     pub fn command(&mut self, envelope: &Envelope, wall: Time, turn: &mut Turn) -> Answer {
+        self.carry_out(envelope, None, wall, turn)
+    }
+
+    /// What memory has let go of a request's id. Asked before memory is: nearly always the filters say no, and a look
+    /// into memory follows in the step anyway, which prefers what it finds there.
+    fn recalled(&self, command: &Command) -> Result<Option<Remembered>, Failure> {
+        let Command::Permit(permit::Command::Request(request)) = command else {
+            return Ok(None);
+        };
+        match self.recall.find(request) {
+            Ok(Some(entry)) => Ok(Some(entry)),
+            Ok(None) => match self.recall.is_full() {
+                Some(why) if !self.state.remembers(request) => Err(Failure::ReadOnly(why)),
+                Some(_) | None => Ok(None),
+            },
+            Err(_) if self.state.remembers(request) => Ok(None),
+            Err(error) => {
+                let why = error.chain();
+                tracing::error!(fleet = %self.recall.shelf().fleet(), %why, "failed to read answers; a request is refused");
+                Err(Failure::ReadOnly(why))
+            }
+        }
+    }
+
+    fn carry_out(
+        &mut self,
+        envelope: &Envelope,
+        recalled: Option<&Remembered>,
+        wall: Time,
+        turn: &mut Turn,
+    ) -> Answer {
         // Time never goes back, and no two commands share an instant.
         let now = wall.max(Time(self.state.now().0 + 1));
         let begin = turn.records.len();
-        let answer = step(&mut self.state, envelope, now, &mut turn.records);
+        let answer = step_recalled(&mut self.state, envelope, recalled, now, &mut turn.records);
+        for evicted in self.state.drain_evicted() {
+            self.recall.push(evicted);
+        }
         for record in &turn.records[begin..] {
             let answered = record.by == envelope.by && record.by != Actor::System;
             signals(&self.state, record, answered, |to, signal| {

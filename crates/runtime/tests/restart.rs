@@ -1,79 +1,15 @@
 //! A fleet over a real SQLite journal: what was answered is there after a restart, and a repeat gets its first answer.
-use fleet_journal::{Sqlite, sqlite};
-use fleet_runtime::{Fleets, Handle, Options};
-use fleet_types::permit::{self, Decision};
-use fleet_types::{
-    Actor, AgentId, Code, Command, Envelope, FleetId, Reply, TenantId, agent, directory, settings,
-};
-use std::path::Path;
-use std::sync::Arc;
+mod common;
 
-fn start(dir: &Path) -> Fleets {
-    let journal = Sqlite::open(dir, sqlite::Options::default()).unwrap();
-    Fleets::start(Box::new(journal), Options::default()).unwrap()
-}
-
-fn local(command: Command) -> Envelope {
-    Envelope {
-        by: Actor::Local,
-        command,
-    }
-}
-
-fn request(id: &str, agent: &str, path: &str) -> Envelope {
-    let request: permit::Request = serde_json::from_value(serde_json::json!({
-        "request_id": id, "agent": agent, "action": "payment.send",
-        "resources": [{"path": path, "mode": "exclusive"}],
-    }))
-    .unwrap();
-    local(Command::Permit(permit::Command::Request(Arc::new(request))))
-}
-
-async fn ask(fleet: &Handle, envelope: Envelope) -> Decision {
-    match fleet.call(envelope).await.unwrap().unwrap() {
-        Reply::Decision(decision) => decision,
-        other => panic!("not a decision: {other:?}"),
-    }
-}
-
-async fn set_up(fleets: &Fleets) -> Handle {
-    let (tenant, fleet) = (
-        "acme".parse::<TenantId>().unwrap(),
-        "main".parse::<FleetId>().unwrap(),
-    );
-    for command in [
-        directory::Command::CreateTenant {
-            tenant: tenant.clone(),
-        },
-        directory::Command::CreateFleet {
-            tenant: tenant.clone(),
-            fleet: fleet.clone(),
-        },
-    ] {
-        let envelope = local(Command::Directory(command));
-        fleets.directory().call(envelope).await.unwrap().unwrap();
-    }
-    let handle = fleets.get(&tenant, &fleet).await.unwrap().unwrap();
-    let settings = settings::Settings {
-        default_decision: settings::DefaultDecision::Allow,
-        ..settings::Settings::default()
-    };
-    let configure = local(Command::Configure(Box::new(settings)));
-    handle.call(configure).await.unwrap().unwrap();
-    for name in ["a", "b"] {
-        let definition = agent::Definition::new(AgentId::parse(name).unwrap());
-        let register = local(Command::Agent(agent::Command::Register(Box::new(
-            definition,
-        ))));
-        handle.call(register).await.unwrap().unwrap();
-    }
-    handle
-}
+use common::{ask, request, set_up, start};
+use fleet_runtime::Options;
+use fleet_types::Code;
+use fleet_types::permit::Decision;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_survive_a_restart() {
     let dir = tempfile::tempdir().unwrap();
-    let fleets = start(dir.path());
+    let fleets = start(dir.path(), Options::default());
     let fleet = set_up(&fleets).await;
     let first = ask(&fleet, request("r1", "a", "ledger/1")).await;
     let Decision::Granted(grant) = &first else {
@@ -89,7 +25,7 @@ async fn answers_survive_a_restart() {
     fleets.stop().await;
     drop((fleet, fleets));
 
-    let fleets = start(dir.path());
+    let fleets = start(dir.path(), Options::default());
     let fleet = set_up(&fleets).await;
     assert_eq!(ask(&fleet, request("r1", "a", "ledger/1")).await, first);
     assert_eq!(ask(&fleet, request("r2", "b", "ledger/1")).await, second);

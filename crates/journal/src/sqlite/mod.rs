@@ -175,6 +175,10 @@ impl Journal for Sqlite {
         Ok(Box::new(SqliteReader::open(&self.dir)?))
     }
 
+    fn dir(&self) -> Option<&Path> {
+        Some(&self.dir)
+    }
+
     fn tend(&mut self) -> Result<(), Error> {
         self.poisoned()?;
         match self.logged_pages >= self.options.tend_pages {

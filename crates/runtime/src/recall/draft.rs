@@ -1,0 +1,134 @@
+//! A run while it is written.
+use super::filter::Filter;
+use super::run::{Line, put_line};
+use fleet_journal::FleetKey;
+use fleet_types::{Seq, Time};
+use serde::{Deserialize, Serialize};
+use std::io::{Result, Write};
+
+/// How a run begins and ends.
+pub const MAGIC: &[u8; MAGIC_LENGTH] = b"FLEETRN1";
+pub const MAGIC_LENGTH: usize = 8;
+/// A block is closed when it has so many bytes: what one look-up reads, about a hundred answers.
+const BLOCK_BYTES: usize = 16 << 10;
+const LEVEL: i32 = 1;
+
+/// What is said of a run in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    /// The version of the format: 1.
+    pub run: u32,
+    pub fleet: String,
+    /// How often its answers were merged.
+    pub level: u32,
+    /// How many answers.
+    pub count: u64,
+    /// When the newest was asked.
+    pub at_last: Time,
+    /// The last record that let one of them go.
+    pub seq_last: Seq,
+    /// Where the list of blocks begins.
+    pub blocks_at: u64,
+    /// Where the filter begins.
+    pub filter_at: u64,
+}
+
+/// Writes a run, line by line.
+pub struct Draft<'a> {
+    out: &'a mut dyn Write,
+    packer: zstd::bulk::Compressor<'static>,
+    meta: Meta,
+    filter: Filter,
+    offset: u64,
+    /// The two parts of the block that is not full yet.
+    hashes: Vec<u8>,
+    texts: Vec<u8>,
+    block_first: u64,
+    blocks: Vec<u8>,
+}
+
+impl<'a> Draft<'a> {
+    /// Begins a run of at most `count_max` answers.
+    pub fn begin(
+        out: &'a mut dyn Write,
+        fleet: &FleetKey,
+        level: u32,
+        seq_last: Seq,
+        count_max: u64,
+    ) -> Result<Draft<'a>> {
+        out.write_all(MAGIC)?;
+        let mut packer = zstd::bulk::Compressor::new(LEVEL)?;
+        packer.include_checksum(true)?;
+        Ok(Draft {
+            out,
+            packer,
+            meta: Meta {
+                run: 1,
+                fleet: fleet.as_str().to_owned(),
+                level,
+                count: 0,
+                at_last: Time(0),
+                seq_last,
+                blocks_at: 0,
+                filter_at: 0,
+            },
+            filter: Filter::with_room(count_max),
+            offset: MAGIC.len() as u64,
+            hashes: Vec::new(),
+            texts: Vec::new(),
+            block_first: 0,
+            blocks: Vec::new(),
+        })
+    }
+
+    /// Adds a line. Hashes must not fall.
+    pub fn put(&mut self, line: &Line<'_>) -> Result<()> {
+        if self.hashes.is_empty() {
+            self.block_first = line.hash;
+        }
+        put_line(&mut self.hashes, &mut self.texts, line);
+        self.filter.insert(line.hash);
+        self.meta.count += 1;
+        self.meta.at_last = self.meta.at_last.max(line.at);
+        if self.hashes.len() + self.texts.len() >= BLOCK_BYTES {
+            self.close_block()?;
+        }
+        Ok(())
+    }
+
+    /// Writes what follows the blocks.
+    pub fn finish(mut self) -> Result<()> {
+        if !self.hashes.is_empty() {
+            self.close_block()?;
+        }
+        self.meta.blocks_at = self.offset;
+        let blocks = std::mem::take(&mut self.blocks);
+        self.part(&blocks)?;
+        self.meta.filter_at = self.offset;
+        self.part(&self.filter.to_bytes())?;
+        let begin = self.offset;
+        self.part(&serde_json::to_vec(&self.meta)?)?;
+        self.out.write_all(&begin.to_le_bytes())?;
+        self.out.write_all(MAGIC)
+    }
+
+    fn close_block(&mut self) -> Result<()> {
+        self.blocks.extend(self.block_first.to_le_bytes());
+        self.blocks.extend(self.offset.to_le_bytes());
+        let mut hashes = std::mem::take(&mut self.hashes);
+        let mut texts = std::mem::take(&mut self.texts);
+        self.part(&hashes)?;
+        self.part(&texts)?;
+        hashes.clear();
+        texts.clear();
+        (self.hashes, self.texts) = (hashes, texts);
+        Ok(())
+    }
+
+    fn part(&mut self, bytes: &[u8]) -> Result<()> {
+        let frame = self.packer.compress(bytes)?;
+        self.out.write_all(&frame)?;
+        self.offset += frame.len() as u64;
+        Ok(())
+    }
+}

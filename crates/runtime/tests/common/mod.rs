@@ -1,0 +1,71 @@
+//! A fleet over a real SQLite journal, in which everything may happen that nothing forbids.
+use fleet_journal::{Sqlite, sqlite};
+use fleet_runtime::{Fleets, Handle, Options};
+use fleet_types::permit::{self, Decision};
+use fleet_types::{
+    Actor, AgentId, Command, Envelope, FleetId, Reply, TenantId, agent, directory, settings,
+};
+use std::path::Path;
+use std::sync::Arc;
+
+pub fn start(dir: &Path, options: Options) -> Fleets {
+    let journal = Sqlite::open(dir, sqlite::Options::default()).unwrap();
+    Fleets::start(Box::new(journal), options).unwrap()
+}
+
+pub fn local(command: Command) -> Envelope {
+    Envelope {
+        by: Actor::Local,
+        command,
+    }
+}
+
+pub fn request(id: &str, agent: &str, path: &str) -> Envelope {
+    let request: permit::Request = serde_json::from_value(serde_json::json!({
+        "request_id": id, "agent": agent, "action": "payment.send",
+        "resources": [{"path": path, "mode": "exclusive"}],
+    }))
+    .unwrap();
+    local(Command::Permit(permit::Command::Request(Arc::new(request))))
+}
+
+pub async fn ask(fleet: &Handle, envelope: Envelope) -> Decision {
+    match fleet.call(envelope).await.unwrap().unwrap() {
+        Reply::Decision(decision) => decision,
+        other => panic!("not a decision: {other:?}"),
+    }
+}
+
+pub async fn set_up(fleets: &Fleets) -> Handle {
+    let (tenant, fleet) = (
+        "acme".parse::<TenantId>().unwrap(),
+        "main".parse::<FleetId>().unwrap(),
+    );
+    for command in [
+        directory::Command::CreateTenant {
+            tenant: tenant.clone(),
+        },
+        directory::Command::CreateFleet {
+            tenant: tenant.clone(),
+            fleet: fleet.clone(),
+        },
+    ] {
+        let envelope = local(Command::Directory(command));
+        fleets.directory().call(envelope).await.unwrap().unwrap();
+    }
+    let handle = fleets.get(&tenant, &fleet).await.unwrap().unwrap();
+    let settings = settings::Settings {
+        default_decision: settings::DefaultDecision::Allow,
+        ..settings::Settings::default()
+    };
+    let configure = local(Command::Configure(Box::new(settings)));
+    handle.call(configure).await.unwrap().unwrap();
+    for name in ["a", "b"] {
+        let definition = agent::Definition::new(AgentId::parse(name).unwrap());
+        let register = local(Command::Agent(agent::Command::Register(Box::new(
+            definition,
+        ))));
+        handle.call(register).await.unwrap().unwrap();
+    }
+    handle
+}
