@@ -22,6 +22,8 @@ use std::ops::Range;
 
 /// Mistakes noted of one entry; more of them help nobody.
 const MISTAKES_MAX: usize = 20;
+/// A longer line is of a program's making, and is not drawn.
+const LINE_BYTES_MAX: usize = 10_000;
 
 /// What a file declares. A section that is absent is left alone.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -311,8 +313,18 @@ fn plain(words: &str) -> String {
     words.replace('`', "")
 }
 
+/// Whether lines are short enough to be drawn with a mark below; drawing breaks where a column passes 65,535.
+fn can_be_drawn(text: &str) -> bool {
+    text.lines().all(|line| line.len() <= LINE_BYTES_MAX)
+}
+
 fn show(mistakes: &[Mistake], text: &str, name: &str) -> Failure {
+    let draw = can_be_drawn(text);
     for mistake in mistakes {
+        if !draw {
+            eprintln!("{name}: {}", mistake.words);
+            continue;
+        }
         let label = LabeledSpan::at(mistake.range.clone(), "here");
         let diagnostic = MietteDiagnostic::new(mistake.words.clone()).with_label(label);
         let report =
@@ -333,8 +345,12 @@ fn show(mistakes: &[Mistake], text: &str, name: &str) -> Failure {
 }
 
 fn show_yaml(error: &serde_saphyr::Error, text: &str, name: &str) -> Failure {
-    let report = serde_saphyr::miette::to_miette_report(error, text, name);
-    eprint!("{report:?}");
+    if can_be_drawn(text) {
+        let report = serde_saphyr::miette::to_miette_report(error, text, name);
+        eprint!("{report:?}");
+    } else {
+        eprintln!("{name}: {error}");
+    }
     eprintln!(
         "{} {name} cannot be read; nothing was changed",
         paint::error("error:")
