@@ -2,10 +2,14 @@
 //! quoted beside something that ran in the same call.
 mod core;
 mod durable;
+mod etcd;
 mod figures;
+mod frames;
 mod halt;
 mod http;
+mod lanes;
 mod memory;
+mod peer;
 mod redis;
 mod report;
 mod restart;
@@ -43,7 +47,7 @@ enum Name {
     Core,
     /// Through the runtime and SQLite with a real sync, 64 in flight, and one.
     Durable,
-    /// 64 WebSocket sessions, beside Redis.
+    /// 64 WebSocket sessions, beside Redis and etcd.
     Session,
     /// 64 keep-alive HTTP connections.
     Http,

@@ -1,17 +1,17 @@
-//! `session`: 64 WebSocket sessions on loopback, server and clients on the same cores. Beside it, in the same call:
-//! Redis with `appendfsync always`, bare lock and unlock pairs over 64 connections, which is what people use for
-//! locks today.
-use crate::figures::{Figures, cpu, histogram, quantile_us, round};
-use crate::redis::{self, Redis};
+//! `session`: 64 WebSocket sessions on loopback, server and clients on the same cores. Beside it, in the same call, what
+//! people use for locks today, with as many connections: Redis with `appendfsync always`, and etcd. All of them are
+//! spoken raw; what our own client library costs on top stands in the figures too.
+use crate::figures::Figures;
+use crate::lanes::{Did, Load, load};
 use crate::served::{Served, serve};
 use crate::world::{LARGE, agent_id};
+use crate::{etcd, frames, redis};
 use fleet_client::{Ask, Options, Session};
 use fleet_types::permit::Decision;
-use hdrhistogram::Histogram;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-/// Sessions, and connections to Redis.
+/// Sessions, and connections to those beside.
 pub const SESSIONS: usize = 64;
 
 pub fn run(seconds: u64, dir: Option<&Path>) -> Figures {
@@ -19,103 +19,80 @@ pub fn run(seconds: u64, dir: Option<&Path>) -> Figures {
     let dir = dir.unwrap_or(temporary.path());
     let runtime = tokio::runtime::Runtime::new().expect("tokio starts");
     runtime.block_on(async {
-        let beside = redis::beside(dir, SESSIONS, seconds).await;
+        let redis = redis::beside(dir, SESSIONS, seconds).await;
+        let etcd = etcd::beside(dir, SESSIONS, seconds).await;
         let served = serve(&dir.join("fleet"), LARGE).await;
-        let alone = load(&served, seconds, 1).await;
-        let deep = load(&served, seconds, 8).await;
+        let addr = served.running.addr;
+        let raw = |lanes| {
+            load(SESSIONS, seconds, move |n, end| {
+                frames::session(addr, n, lanes, end)
+            })
+        };
+        let alone = raw(1).await.expect("the server answers");
+        let deep = raw(8).await.expect("the server answers");
+        let library = by_library(&served, seconds).await;
         served.running.stop().await;
-        let theirs = beside.as_ref().map(|redis: &Redis| redis.pairs_per_s);
+        let missing = |package: &str| format!("not installed: apt-get install {package}").into();
+        let over = |theirs: Option<Load>, ours: Load| {
+            theirs.map(|theirs| (ours.pairs_per_s / theirs.pairs_per_s * 1_000.0).round() / 1_000.0)
+        };
+        let to_redis = over(redis.as_ref().map(|redis| redis.alone), alone);
+        let deep_to_redis = over(redis.as_ref().map(|redis| redis.deep), deep);
+        let to_etcd = over(etcd.as_ref().map(|etcd| etcd.pairs), alone);
         Figures {
-            permits_per_s: Some(alone.rate),
+            permits_per_s: Some(alone.pairs_per_s),
             p50_us: Some(alone.p50_us),
             p99_us: Some(alone.p99_us),
             cpu_us_per_op: Some(alone.cpu_us),
-            beside: Some(match &beside {
-                Some(redis) => redis.json(),
-                None => "redis-server is not installed: apt-get install redis-server".into(),
-            }),
-            ratio: theirs.map(|theirs| (alone.rate / theirs * 1_000.0).round() / 1_000.0),
+            beside: Some(serde_json::json!({
+                "redis": redis.map_or_else(|| missing("redis-server"), |redis| redis.json()),
+                "etcd": etcd.map_or_else(|| missing("etcd-server"), |etcd| etcd.json()),
+            })),
+            ratio: to_redis,
             ..Figures::new("session")
         }
         .with("sessions", SESSIONS)
-        .with(
-            "eight_in_flight_each",
-            serde_json::json!({
-                "permits_per_s": deep.rate, "p50_us": deep.p50_us, "p99_us": deep.p99_us,
-                "cpu_us_per_op": deep.cpu_us,
-            }),
-        )
+        .with("eight_in_flight_each", deep.json())
+        .with("eight_in_flight_ratio", deep_to_redis)
+        .with("ratio_to_etcd", to_etcd)
+        .with("by_client_library", library.json())
     })
 }
 
-struct Load {
-    rate: f64,
-    p50_us: f64,
-    p99_us: f64,
-    cpu_us: f64,
-}
-
-/// Every session keeps `depth` permits going, each asked for, granted, completed, one after the other.
-async fn load(served: &Served, seconds: u64, depth: usize) -> Load {
+/// Every session asks by the client library, one permit after the other.
+async fn by_library(served: &Served, seconds: u64) -> Load {
     let mut sessions = Vec::new();
     for number in 0..SESSIONS {
         let options = Options::new(
             served.url.clone(),
             "main".parse().expect("a name"),
             agent_id(number),
-            format!("bench-{depth}").parse().expect("a name"),
+            "bench".parse().expect("a name"),
         );
         sessions.push(Session::connect(options).await.expect("it connects"));
     }
-    let (began, cpu_before) = (Instant::now(), cpu());
-    let end = began + Duration::from_secs(seconds);
-    let mut tasks = Vec::new();
-    for (number, session) in sessions.iter().enumerate() {
-        for lane in 0..depth {
-            let session = session.clone();
-            tasks.push(tokio::spawn(one(session, number * depth + lane, end)));
-        }
-    }
-    let mut latencies = histogram();
-    let mut pairs = 0;
-    for task in tasks {
-        let (count, own) = task.await.expect("no task panics");
-        pairs += count;
-        latencies.add(own).expect("alike histograms");
-    }
-    let spent = began.elapsed().as_secs_f64();
-    let cpu_us = round((cpu() - cpu_before).as_secs_f64() * 1e6 / pairs as f64);
+    let ask = |number: usize, end| one(sessions[number].clone(), number, end);
+    let load = load(SESSIONS, seconds, ask)
+        .await
+        .expect("the server answers");
     for session in sessions {
         session.close("measured").await.expect("it closes");
     }
-    Load {
-        rate: round(pairs as f64 / spent),
-        p50_us: quantile_us(&latencies, 0.5),
-        p99_us: quantile_us(&latencies, 0.99),
-        cpu_us,
-    }
+    load
 }
 
-async fn one(session: Session, lane: usize, end: Instant) -> (u64, Histogram<u64>) {
-    let mut latencies = histogram();
-    let (mut pairs, mut number) = (0, 0);
+async fn one(session: Session, lane: usize, end: Instant) -> Option<Did> {
+    let mut did = Did::nothing();
     while Instant::now() < end {
-        number += 1;
-        let path = format!("ledger/eu/lane-{lane}/acc-{}", number % 1_000);
-        let ask = Ask::new("payment.send".parse().expect("a name"))
-            .exclusive(path.parse().expect("a path"));
+        let path = format!("ledger/eu/lane-{lane}/acc-{}", did.pairs % 1_000);
+        let ask = Ask::new("payment.send".parse().ok()?).exclusive(path.parse().ok()?);
         let asked = Instant::now();
-        match session.request(ask).await.expect("it is answered") {
-            Decision::Granted(grant) => {
-                latencies.saturating_record(asked.elapsed().as_nanos() as u64);
-                session
-                    .complete(grant.permit)
-                    .await
-                    .expect("it is answered");
-                pairs += 1;
-            }
-            other => panic!("not granted: {other:?}"),
-        }
+        let Decision::Granted(grant) = session.request(ask).await.ok()? else {
+            return None;
+        };
+        did.took(asked);
+        session.complete(grant.permit).await.ok()?;
+        did.pairs += 1;
     }
-    (pairs, latencies)
+    Some(did)
 }

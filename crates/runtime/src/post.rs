@@ -4,17 +4,79 @@ use fleet_core::signal::{Signal, To};
 use fleet_types::Epoch;
 use fleet_types::instance::InstanceKey;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Duration;
+
+/// Signals handed out by whoever brings them; more are left to a courier.
+const AT_ONCE_MAX: usize = 64;
+/// A courier pauses, hands out so many, and pauses again, so that ten thousand who are told the same do not keep the answers of
+/// others waiting: a halt reaches all of them within 100 ms, and whoever ordered it hears at once that it stands.
+const PER_ROUND: usize = 128;
+const PAUSE: Duration = Duration::from_millis(1);
+/// Rounds that may wait for the courier; whoever brings more waits.
+const ROUNDS_MAX: usize = 4_096;
 
 /// Outboxes of the connected instances.
 #[derive(Default)]
 pub struct Post {
     boxes: Mutex<HashMap<InstanceKey, Attached>>,
+    /// None where the system gives us no thread.
+    courier: OnceLock<Option<Courier>>,
 }
+
+/// A thread that hands out what is for many; ends with the post.
+struct Courier {
+    rounds: SyncSender<Vec<Letter>>,
+    /// Rounds that are not at their end. While there are some, whatever is new goes behind them: signals keep their order.
+    open: Arc<AtomicUsize>,
+}
+
+type Letter = (Arc<dyn Outbox>, Signal);
 
 struct Attached {
     epoch: Epoch,
     outbox: Arc<dyn Outbox>,
+}
+
+impl Courier {
+    fn start() -> Option<Courier> {
+        let (rounds, taken) = mpsc::sync_channel::<Vec<Letter>>(ROUNDS_MAX);
+        let open = Arc::new(AtomicUsize::new(0));
+        let done = open.clone();
+        let walk = move || {
+            for round in taken {
+                for letters in round.chunks(PER_ROUND) {
+                    std::thread::sleep(PAUSE);
+                    hand_out(letters);
+                }
+                done.fetch_sub(1, Ordering::Release);
+            }
+        };
+        let thread = std::thread::Builder::new().name("courier".into());
+        thread.spawn(walk).ok()?;
+        Some(Courier { rounds, open })
+    }
+
+    fn is_busy(&self) -> bool {
+        self.open.load(Ordering::Acquire) > 0
+    }
+
+    fn take(&self, round: Vec<Letter>) {
+        self.open.fetch_add(1, Ordering::Acquire);
+        // It listens as long as we are here.
+        let _ = self.rounds.send(round);
+    }
+}
+
+fn hand_out(letters: &[Letter]) {
+    for (outbox, signal) in letters {
+        outbox.signal(signal.clone());
+    }
+    for (outbox, _) in letters {
+        outbox.flush();
+    }
 }
 
 impl Post {
@@ -52,28 +114,30 @@ impl Post {
         if signals.is_empty() {
             return;
         }
-        let mut touched: Vec<Arc<dyn Outbox>> = Vec::new();
+        let mut letters: Vec<Letter> = Vec::new();
         {
             let boxes = self.lock();
             for (to, signal) in signals {
                 match to {
                     To::One(key) => {
-                        if let Some(Attached { outbox, .. }) = boxes.get(&key) {
-                            outbox.signal(signal);
-                            touched.push(outbox.clone());
-                        }
+                        let attached = boxes.get(&key);
+                        letters.extend(attached.map(|to| (to.outbox.clone(), signal)));
                     }
                     To::Everybody => {
-                        for Attached { outbox, .. } in boxes.values() {
-                            outbox.signal(signal.clone());
-                            touched.push(outbox.clone());
-                        }
+                        let all = boxes.values();
+                        letters.extend(all.map(|to| (to.outbox.clone(), signal.clone())));
                     }
                 }
             }
         }
-        for outbox in touched {
-            outbox.flush();
+        let courier = match letters.len() > AT_ONCE_MAX {
+            true => self.courier.get_or_init(Courier::start).as_ref(),
+            false => self.courier.get().and_then(Option::as_ref),
+        };
+        let courier = courier.filter(|courier| letters.len() > AT_ONCE_MAX || courier.is_busy());
+        match courier {
+            Some(courier) => courier.take(letters),
+            None => hand_out(&letters),
         }
     }
 }

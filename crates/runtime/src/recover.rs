@@ -5,7 +5,7 @@ use fleet_journal::{FleetKey, Reader};
 use fleet_types::{Epoch, Record, Seq};
 
 /// Format of the snapshots this build writes and reads.
-pub const SNAPSHOT_FORMAT: u32 = 1;
+pub const SNAPSHOT_FORMAT: u32 = 2;
 /// Batches read from the store at once.
 const BATCHES_PER_READ: usize = 256;
 

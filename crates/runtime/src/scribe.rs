@@ -233,11 +233,17 @@ fn append(journal: &mut dyn Journal, turns: Vec<Written>) {
     let failure = match outcome {
         Outcome::Committed => None,
         Outcome::Failed(error) => {
-            tracing::error!(%error, "failed to append; nothing was written");
-            Some(Failure::ReadOnly(error.to_string()))
+            tracing::error!(
+                error = error.chain(),
+                "failed to append; nothing was written"
+            );
+            Some(Failure::ReadOnly(error.chain()))
         }
         Outcome::Unknown(error) => {
-            tracing::error!(%error, "failed to learn whether the append was written");
+            tracing::error!(
+                error = error.chain(),
+                "failed to learn whether the append was written"
+            );
             Some(Failure::Unknown)
         }
     };

@@ -14,6 +14,9 @@ use std::time::Duration;
 pub const LISTEN_DEFAULT: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 7_700);
 
+/// What the environment tells the command line about the server it calls; no setting of a server.
+const OF_THE_COMMAND_LINE: [&str; 3] = ["FLEET_SERVER", "FLEET_FLEET", "FLEET_KEY"];
+
 /// How callers prove who they are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,6 +70,8 @@ pub struct Config {
     pub snapshot_every: u64,
     /// How many events are kept before the last snapshot; absent: all.
     pub keep_events: Option<u64>,
+    /// Where what is pruned is archived first; absent: pruned for good.
+    pub archive: Option<PathBuf>,
     /// How long a stop waits for requests in work.
     pub stop_ms: u64,
     /// Bounds of the doors.
@@ -112,6 +117,7 @@ impl Default for Config {
             log_filter: "info".to_owned(),
             snapshot_every: 250_000,
             keep_events: None,
+            archive: None,
             stop_ms: 10_000,
             limits: Bounds::default(),
         }
@@ -181,19 +187,25 @@ impl Config {
     /// # Errors
     /// When a name is not known or a value is none.
     pub fn load(file: Option<&Path>, overrides: Overrides) -> Result<Config, Error> {
-        Self::load_from(file, overrides, Environment::with_prefix("FLEET"))
+        let variables = std::env::vars_os().filter_map(|(name, value)| {
+            let name = name.into_string().ok()?;
+            Some((name, value.into_string().ok()?))
+        });
+        Self::load_from(file, overrides, variables)
     }
 
     fn load_from(
         file: Option<&Path>,
         overrides: Overrides,
-        environment: Environment,
+        variables: impl Iterator<Item = (String, String)>,
     ) -> Result<Config, Error> {
         let mut builder = config::Config::builder();
         if let Some(file) = file {
             builder = builder.add_source(File::from(file).format(FileFormat::Toml).required(true));
         }
-        let environment = environment
+        let own = variables.filter(|(name, _)| !OF_THE_COMMAND_LINE.contains(&name.as_str()));
+        let environment = Environment::with_prefix("FLEET")
+            .source(Some(own.collect()))
             .prefix_separator("_")
             .separator("__")
             .try_parsing(true);
@@ -210,7 +222,6 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashMap;
 
     fn load(
         file: &str,
@@ -220,15 +231,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("fleet.toml");
         std::fs::write(&path, file).unwrap();
-        let environment: HashMap<String, String> = environment
+        let variables = environment
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        Config::load_from(
-            Some(&path),
-            overrides,
-            Environment::with_prefix("FLEET").source(Some(environment)),
-        )
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Config::load_from(Some(&path), overrides, variables)
     }
 
     #[test]
@@ -239,6 +245,8 @@ mod tests {
             ("FLEET_DATA", "b"),
             ("FLEET_MODE", "serve"),
             ("FLEET_LIMITS__REQUESTS_PER_KEY_MAX", "3"),
+            ("FLEET_KEY", "of the command line"),
+            ("FLEET_SERVER", "http://127.0.0.1:7700"),
         ];
         let overrides = Overrides {
             mode: Some(Mode::Dev),
@@ -260,6 +268,8 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_refused() {
+        let misspelt = [("FLEET_LISEN", "127.0.0.1:1")];
+        assert!(load("", &misspelt, Overrides::default()).is_err());
         for bad in [
             "lisen = \"127.0.0.1:1\"",
             "listen = \"nowhere\"",

@@ -16,7 +16,11 @@ pub fn open(config: &Config) -> Result<Fleets, Error> {
     let journal: Box<dyn Journal> = match config.store {
         Store::Memory => Box::new(Memory::default()),
         Store::Sqlite => {
-            let opened = Sqlite::open(&config.data, sqlite::Options::default());
+            let options = sqlite::Options {
+                archive: config.archive.clone(),
+                ..sqlite::Options::default()
+            };
+            let opened = Sqlite::open(&config.data, options);
             Box::new(opened.map_err(|error| Error::Journal(error.to_string()))?)
         }
     };

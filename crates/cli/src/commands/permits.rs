@@ -9,7 +9,7 @@ use fleet_client::http::{Ended, PermitFilter};
 use fleet_client::{Ask, Fleet};
 use fleet_types::agent::Priority;
 use fleet_types::budget::Cost;
-use fleet_types::explain::{GateReport, Verdict};
+use fleet_types::explain::{Explanation, GateReport, Verdict};
 use fleet_types::lock::{Held, Mode};
 use fleet_types::permit::{Decision, Ending, Grant, View, ViewState};
 use fleet_types::session::{FinishBody, RenewBody};
@@ -178,7 +178,7 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
             if global.output != Format::Table {
                 return output::raw(global.output, &explanation);
             }
-            output::write(&format!("{}\n", decided(&explanation.decision)))?;
+            output::write(&format!("{}\n", decided(&explanation)))?;
             gates(&explanation.gates)
         }
         Command::Complete(end) => finish(global, &fleet, end, Ending::Completed).await,
@@ -332,10 +332,14 @@ fn tell(global: &Global, decision: Decision, explain: bool) -> Outcome {
     }
 }
 
-fn decided(decision: &str) -> String {
-    match decision {
+fn decided(explanation: &Explanation) -> String {
+    let waits = |gate: &GateReport| gate.verdict == Verdict::Wait;
+    match explanation.decision.as_str() {
         "granted" => paint::good("would be granted"),
         "queued" => paint::waiting("would wait"),
+        _ if explanation.gates.iter().any(waits) => {
+            paint::bad("would be denied now; with --wait it would wait for its turn")
+        }
         _ => paint::bad("would be denied"),
     }
 }

@@ -81,6 +81,7 @@ pub fn removed(state: &mut State, event: &AgentRemoved) {
     {
         state.agents.by_id.remove(key, agent.id.as_str());
         state.scopes.agent_moved(&agent.chain, &[]);
+        state.agents.live.retain(|(live, _)| *live != key);
         state.halts.unpin(key);
         for entry in state.limits.entries.iter_mut().flatten() {
             entry.fair.forget(key);

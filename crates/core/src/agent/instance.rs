@@ -183,6 +183,10 @@ pub fn connected(state: &mut State, event: &InstanceConnected, at: Time) {
             labels: event.labels.clone(),
         },
     );
+    state
+        .agents
+        .live
+        .insert((agent, event.key.instance.clone()));
     let halts: Vec<_> = state.halts.over(state, agent).collect();
     for halt in halts {
         state.halts.await_instance(halt, agent, &event.key.instance);
@@ -204,6 +208,10 @@ pub fn gone(state: &mut State, event: &InstanceGone, failed: bool) {
         instance.failed = failed;
     }
     if let Some(agent) = state.agents.key(&event.key.agent) {
+        state
+            .agents
+            .live
+            .remove(&(agent, event.key.instance.clone()));
         state.halts.gone(agent, &event.key.instance);
     }
 }

@@ -30,6 +30,9 @@ pub struct Registry {
     /// Equal allow-lists are one, so that a large fleet of like agents asks the same memory. Derived.
     #[serde(skip)]
     pub allows: Set<Arc<Allow>>,
+    /// Every connected instance. Derived.
+    #[serde(skip)]
+    pub live: BTreeSet<(AgentKey, InstanceId)>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -81,9 +84,11 @@ impl Registry {
             .get(id.as_str(), |key| self.agents[key].id.as_str())
     }
 
-    /// Files an agent that was put into the slab under its name.
+    /// Files an agent that was put into the slab under its name, with its connected instances.
     pub fn file(&mut self, key: AgentKey) {
         let agents = &self.agents;
+        let connected = agents[key].instances.iter().filter(|(_, i)| i.connected);
+        self.live.extend(connected.map(|(id, _)| (key, id.clone())));
         self.by_id
             .insert(key, agents[key].id.as_str(), |key| agents[key].id.as_str());
     }
@@ -134,12 +139,6 @@ pub fn speaker(versions: &[Arc<Definition>]) -> Option<&Arc<Definition>> {
 }
 
 impl Agent {
-    /// Its live instances.
-    pub fn connected(&self) -> impl Iterator<Item = &InstanceId> {
-        let live = self.instances.iter().filter(|(_, live)| live.connected);
-        live.map(|(instance, _)| instance)
-    }
-
     /// The version of this name.
     pub fn version(&self, version: &Version) -> Option<&Arc<Definition>> {
         self.versions.iter().find(|v| v.version == *version)

@@ -1,27 +1,29 @@
 //! What ordering and releasing do to the state.
 use super::{HISTORY_MAX, Halt, reaches};
+use crate::agent::AgentKey;
+use crate::map::Set;
 use crate::permit;
 use crate::state::{State, Wake};
 use fleet_types::event::{HaltOrdered, HaltReleaseRequested, HaltReleased};
 use fleet_types::halt::Target;
 use fleet_types::{Actor, Code, HaltId, Seq, Time};
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub fn ordered(state: &mut State, event: &HaltOrdered, by: &Actor, seq: Seq, at: Time) {
     let id = HaltId(seq);
-    let agents = || {
-        let agents = state.agents.agents.iter();
-        agents.filter(|(_, agent)| reaches(state, &event.order.target, agent))
+    let target = &event.order.target;
+    let reached = |agent: AgentKey| reaches(state, target, &state.agents.agents[agent]);
+    let (pinned, awaited) = match target {
+        Target::All => (Set::default(), state.agents.live.clone()), // It reaches everybody anyway.
+        _ => {
+            let agents = state.agents.agents.iter().map(|(key, _)| key);
+            let live = state.agents.live.iter().filter(|(key, _)| reached(*key));
+            (
+                agents.filter(|key| reached(*key)).collect(),
+                live.cloned().collect(),
+            )
+        }
     };
-    let pinned = match event.order.target {
-        Target::All => Default::default(), // Reaches everybody anyway.
-        _ => agents().map(|(key, _)| key).collect(),
-    };
-    let awaited: BTreeMap<_, BTreeSet<_>> = agents()
-        .map(|(key, agent)| (key, agent.connected().cloned().collect()))
-        .filter(|(_, instances): &(_, BTreeSet<_>)| !instances.is_empty())
-        .collect();
     let halt = Halt {
         id,
         order: Arc::new(event.order.clone()),
@@ -33,7 +35,6 @@ pub fn ordered(state: &mut State, event: &HaltOrdered, by: &Actor, seq: Seq, at:
         revoked: event.revoked.len() as u64,
         pinned,
         awaited,
-        awaited_count: event.reach,
         acknowledged_us: Vec::new(),
         in_flight: 0,
     };

@@ -1,5 +1,6 @@
 //! Ordering and releasing halts.
 use super::reaches;
+use crate::agent::AgentKey;
 use crate::decide::{Decided, rejected};
 use crate::permit::Phase;
 use crate::state::State;
@@ -58,27 +59,23 @@ fn order(state: &State, by: &Actor, order: &Order) -> Decided {
             format!("{ACTIVE_MAX} halts are in force; release some, or halt a wider scope"),
         );
     }
-    let mut reach = 0;
+    let reached = |agent: AgentKey| reaches(state, &order.target, &state.agents.agents[agent]);
+    let live = state.agents.live.iter();
+    let reach = match order.target {
+        Target::All => live.count(),
+        _ => live.filter(|(agent, _)| reached(*agent)).count(),
+    };
     let mut revoked = Vec::new();
-    for (_, agent) in state.agents.agents.iter() {
-        if !reaches(state, &order.target, agent) {
-            continue;
-        }
-        reach += agent.connected().count() as u64;
-        for key in state.permits.of(agent) {
-            let permit = &state.permits[key];
-            let waits = matches!(permit.phase, Phase::Waiting(_));
-            let ends = match order.mode {
-                Mode::Immediate => true,
-                Mode::Graceful => waits,
-                Mode::Pause => false,
-                Mode::RiskReducingOnly => {
-                    waits && !state.actions.reduces_risk(&permit.request.action)
-                }
-            };
-            if ends {
-                revoked.push(permit.id);
-            }
+    for (_, permit) in state.permits.iter() {
+        let waits = matches!(permit.phase, Phase::Waiting(_));
+        let ends = match order.mode {
+            Mode::Immediate => true,
+            Mode::Graceful => waits,
+            Mode::Pause => false,
+            Mode::RiskReducingOnly => waits && !state.actions.reduces_risk(&permit.request.action),
+        };
+        if ends && reached(permit.agent) {
+            revoked.push(permit.id);
         }
     }
     revoked.sort_unstable();
@@ -87,7 +84,7 @@ fn order(state: &State, by: &Actor, order: &Order) -> Decided {
         release_by_two: order
             .release_by_two
             .unwrap_or(state.settings.release_by_two),
-        reach,
+        reach: reach as u64,
         revoked,
     }))
 }
@@ -118,7 +115,8 @@ fn release(state: &State, by: &Actor, id: HaltId, reason: &Text) -> Decided {
             halt: id,
             reason: reason.clone(),
         })),
-        Some(first) if first == by => rejected(
+        // Without keys nobody can be told apart.
+        Some(first) if first == by && *by != Actor::Local => rejected(
             Code::ReleaseNeedsSecond,
             format!("halt {id} needs a second person to release it; this one has asked already"),
         ),

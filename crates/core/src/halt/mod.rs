@@ -14,7 +14,7 @@ use fleet_types::halt::{Order, Target};
 use fleet_types::instance::InstanceKey;
 use fleet_types::{Actor, HaltId, InstanceId, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Released halts that are remembered.
@@ -43,8 +43,7 @@ pub struct Halt {
     /// Agents in reach when it was ordered.
     pub pinned: Set<AgentKey>,
     /// Live instances that have not acknowledged.
-    pub awaited: BTreeMap<AgentKey, BTreeSet<InstanceId>>,
-    pub awaited_count: u64,
+    pub awaited: BTreeSet<(AgentKey, InstanceId)>,
     /// How long each acknowledgement took, in microseconds, and the permits in flight then.
     pub acknowledged_us: Vec<u64>,
     pub in_flight: u64,
@@ -63,12 +62,9 @@ impl Halts {
     ) -> impl Iterator<Item = InstanceKey> {
         let halt = self.by_id.get(&halt);
         let awaited = halt.into_iter().flat_map(|halt| &halt.awaited);
-        awaited.flat_map(|(agent, instances)| {
-            let agent = &state.agents.agents[*agent].id;
-            instances.iter().map(|instance| InstanceKey {
-                agent: agent.clone(),
-                instance: instance.clone(),
-            })
+        awaited.map(|(agent, instance)| InstanceKey {
+            agent: state.agents.agents[*agent].id.clone(),
+            instance: instance.clone(),
         })
     }
 
@@ -89,16 +85,13 @@ impl Halts {
     pub fn unpin(&mut self, agent: AgentKey) {
         for halt in self.by_id.values_mut() {
             halt.pinned.swap_remove(&agent);
-            if let Some(instances) = halt.awaited.remove(&agent) {
-                halt.awaited_count -= instances.len() as u64;
-            }
+            halt.awaited.retain(|(key, _)| *key != agent);
         }
     }
 
     pub fn await_instance(&mut self, halt: HaltId, agent: AgentKey, instance: &InstanceId) {
         if let Some(halt) = self.by_id.get_mut(&halt) {
-            let instances = halt.awaited.entry(agent).or_default();
-            halt.awaited_count += u64::from(instances.insert(instance.clone()));
+            halt.awaited.insert((agent, instance.clone()));
         }
     }
 
@@ -106,7 +99,7 @@ impl Halts {
     pub fn gone(&mut self, agent: AgentKey, instance: &InstanceId) {
         for id in &self.active {
             let halt = self.by_id.get_mut(id).expect("active halts are known");
-            halt.strike(agent, instance);
+            halt.awaited.remove(&(agent, instance.clone()));
         }
     }
 
@@ -119,7 +112,7 @@ impl Halts {
         at: Time,
     ) {
         if let Some(halt) = self.by_id.get_mut(&halt)
-            && halt.strike(agent, instance)
+            && halt.awaited.remove(&(agent, instance.clone()))
         {
             halt.acknowledged_us.push(at.micros_since(halt.at));
             halt.in_flight += u64::from(in_flight);
@@ -129,21 +122,7 @@ impl Halts {
 
 impl Halt {
     pub fn awaits(&self, agent: AgentKey, instance: &InstanceId) -> bool {
-        self.awaited
-            .get(&agent)
-            .is_some_and(|instances| instances.contains(instance))
-    }
-
-    fn strike(&mut self, agent: AgentKey, instance: &InstanceId) -> bool {
-        let Some(instances) = self.awaited.get_mut(&agent) else {
-            return false;
-        };
-        let struck = instances.remove(instance);
-        if instances.is_empty() {
-            self.awaited.remove(&agent);
-        }
-        self.awaited_count -= u64::from(struck);
-        struck
+        self.awaited.contains(&(agent, instance.clone()))
     }
 }
 

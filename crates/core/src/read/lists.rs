@@ -6,7 +6,6 @@ use crate::state::State;
 use fleet_types::action::Action;
 use fleet_types::directory::Key;
 use fleet_types::group::Group;
-use fleet_types::instance::InstanceKey;
 use fleet_types::limit::Class;
 use fleet_types::settings::Settings;
 use fleet_types::view::{Budget, BudgetAccount, Halt, Limit, LimitCount, Page, Propagation, Scope};
@@ -177,12 +176,6 @@ fn halt_view(state: &State, halt: &Entry) -> Halt {
         let rank = (times.len() * per_mille).div_ceil(1_000);
         times.get(rank.saturating_sub(1)).copied()
     };
-    let names = halt.awaited.iter().flat_map(|(agent, instances)| {
-        instances.iter().map(|instance| InstanceKey {
-            agent: state.agents.agents[*agent].id.clone(),
-            instance: instance.clone(),
-        })
-    });
     Halt {
         id: halt.id,
         order: (*halt.order).clone(),
@@ -194,13 +187,17 @@ fn halt_view(state: &State, halt: &Entry) -> Halt {
         released_at: halt.released_at,
         revoked: halt.revoked,
         propagation: Propagation {
-            reach: halt.awaited_count + times.len() as u64,
+            reach: (halt.awaited.len() + times.len()) as u64,
             acknowledged: times.len() as u64,
             in_flight: halt.in_flight,
             p50_us: quantile(500),
             p99_us: quantile(990),
             max_us: times.last().copied(),
-            unacknowledged: names.take(NAMES_MAX).collect(),
+            unacknowledged: state
+                .halts
+                .awaited(state, halt.id)
+                .take(NAMES_MAX)
+                .collect(),
         },
     }
 }
