@@ -382,7 +382,8 @@ fn prepare(
     } = recovered;
     let shelf = recall.shelf();
     shelf.cut(state.seq()).map_err(|error| error.chain())?;
-    recall.check(evicted_last, state.remembered_since(state.now()));
+    // Said in the log: to serve without them is better than not at all.
+    let _ = recall.check(evicted_last, state.remembered_since(state.now()));
     archive.keeper.add(shelf);
     tracing::info!(fleet = %key, seq = state.seq().0, replayed, "recovered");
     let shared = Arc::new(Shared {

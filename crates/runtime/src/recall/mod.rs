@@ -198,18 +198,20 @@ impl Recall {
         })
     }
 
-    /// Says in the log when stored answers are missing that a snapshot relies on. `since`: what was asked earlier is
-    /// forgotten anyway.
-    pub fn check(&self, relied_on: Option<Eviction>, since: Time) {
+    /// Whether the stored answers are there that a snapshot relies on; says in the log if not. `since`: what was asked
+    /// earlier is forgotten anyway.
+    pub fn check(&self, relied_on: Option<Eviction>, since: Time) -> bool {
         let Some(last) = relied_on.filter(|last| last.at >= since) else {
-            return;
+            return true;
         };
         let stored = self.shelf.runs();
-        if !stored.iter().any(|run| run.meta.seq_last >= last.seq) {
+        let is_there = stored.iter().any(|run| run.meta.seq_last >= last.seq);
+        if !is_there {
             tracing::error!(
                 fleet = %self.shelf.fleet(), until = last.at.0,
                 "stored answers are missing: request ids asked before `until` are forgotten, a repeat of one is a new request"
             );
         }
+        is_there
     }
 }

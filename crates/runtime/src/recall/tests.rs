@@ -311,6 +311,25 @@ fn an_older_journal_makes_newer_answers_unknown() {
     }
 }
 
+#[test]
+fn missing_answers_are_noticed() {
+    let disk = Disk::new();
+    let mut world = World::new(&shelf(disk.clone()), 16);
+    let nothing = Recall::new(shelf(Disk::new()), None, 16);
+    assert!(nothing.check(world.writer.state().evicted_last(), Time(0)));
+    (0..100).for_each(|id| drop(world.granted(&request(id))));
+    world.writer.flush().unwrap();
+    let snapshot = world.writer.state().to_snapshot();
+    let state = State::from_snapshot(&snapshot).unwrap();
+    let relied_on = state.evicted_last();
+    assert!(Recall::new(shelf(disk), None, 16).check(relied_on, Time(0)));
+    assert!(!nothing.check(relied_on, Time(0)));
+    assert!(
+        nothing.check(relied_on, state.now()),
+        "they are forgotten anyway"
+    );
+}
+
 /// An answer as memory lets it go, without a fleet around it.
 fn evicted(number: u64) -> Evicted {
     // Ten thousand agents, a body of its own each.
