@@ -14,6 +14,20 @@ pub enum Planted {
     TokenNotAdvanced,
     /// A restart forgets which request ids were answered.
     MemoryLost,
+    /// A restart forgets the halts in force.
+    HaltsLost,
+}
+
+impl Planted {
+    /// Every one, by the name that the command line knows.
+    pub const ALL: [(&str, Planted); 6] = [
+        ("ack-without-sync", Planted::AckWithoutSync),
+        ("open-without-write-back", Planted::OpenWithoutWriteBack),
+        ("release-early", Planted::ReleaseEarly),
+        ("token-not-advanced", Planted::TokenNotAdvanced),
+        ("memory-lost", Planted::MemoryLost),
+        ("halts-lost", Planted::HaltsLost),
+    ];
 }
 
 /// How a world behaves; drawn from the seed, so that some worlds have no crashes and others little else.
@@ -54,6 +68,27 @@ pub struct Config {
 }
 
 impl Config {
+    /// The command that makes this world again.
+    #[must_use]
+    pub fn replay(&self) -> String {
+        let (seed, steps) = (self.seed, self.steps);
+        let mut line = format!("cargo run -p fleet-sim -- --seed {seed} --steps {steps}");
+        let named = Planted::ALL.iter();
+        for (name, _) in named.filter(|(_, planted)| self.planted == Some(*planted)) {
+            line.push_str(&format!(" --planted {name}"));
+        }
+        line
+    }
+
+    /// The same world with a mistake in it, and with restarts, without which most mistakes do not show.
+    #[must_use]
+    pub fn with(mut self, planted: Planted) -> Config {
+        self.planted = Some(planted);
+        self.crashes = self.crashes.max(10);
+        self.sync_fails = self.sync_fails.max(10);
+        self
+    }
+
     /// The world of a seed.
     #[must_use]
     pub fn of(seed: u64, steps: u64) -> Config {

@@ -26,7 +26,8 @@ pub mod world;
 pub use config::{Config, Planted};
 pub use world::{Report, World, run};
 
-/// The records' own model of a fleet, as the core's tests use it.
+/// The records' own model of a fleet, as the core's tests use it. It stays there: were it here, every test of the core would
+/// build the runtime and the journal first.
 #[path = "../../core/src/tests/model/reference.rs"]
 #[allow(
     clippy::missing_panics_doc,

@@ -6,7 +6,7 @@ use fleet_types::{Command, Envelope};
 use serde_json::{Value, json};
 
 /// Kinds of requests; [`Config::weights`] says how often each is made.
-pub const KINDS: usize = 14;
+pub const KINDS: usize = 18;
 
 /// What a client knows that it can ask about.
 pub struct Known<'k> {
@@ -190,10 +190,40 @@ pub fn other(config: &Config, rng: &mut Rng, known: &Known<'_>) -> Option<Envelo
             let body = json!({"id": format!("b{}", rng.below(2)), "unit": "money", "hard": rng.below(500), "period": *rng.pick(&["hour", "total"])});
             command("budget", json!({ "set": body }))
         }
-        _ => command(
+        13 => command(
             "budget",
             json!({"top_up": {"budget": format!("b{}", rng.below(2)), "amount": rng.below(100) + 1}}),
         ),
+        14 => {
+            let halt = known.halts.last()?;
+            command(
+                "instance",
+                json!({"acknowledge_halt": {"key": key, "epoch": known.epoch, "halt": halt, "in_flight": rng.below(3)}}),
+            )
+        }
+        _ => registry(kind, rng, agent),
     };
     Some(local(command))
+}
+
+/// Changes of the client's own agent.
+fn registry(kind: usize, rng: &mut Rng, agent: &str) -> Command {
+    match kind {
+        // Somewhere else in the tree, maybe out of the reach of a halt, which must not help.
+        15 => {
+            let scope = *rng.pick(&["north", "south", "east"]);
+            command(
+                "agent",
+                json!({"register": {"id": agent, "scope": scope, "weight": rng.below(5) + 1}}),
+            )
+        }
+        16 => {
+            let status = *rng.pick(&["beta", "active", "active", "active", "offline"]);
+            command(
+                "agent",
+                json!({"set_status": {"agent": agent, "status": status}}),
+            )
+        }
+        _ => command("agent", json!({"remove": {"agent": agent}})),
+    }
 }

@@ -1,22 +1,21 @@
 //! The world of one seed, step by step.
+mod calm;
+mod faults;
+
 use crate::check::Checker;
 use crate::client::Client;
 use crate::config::{Config, Planted};
 use crate::requests;
 use crate::rng::Rng;
 use crate::server::{Server, Tag, Written, all_records};
-use fleet_core::State;
 use fleet_journal::FleetKey;
-use fleet_journal::memory::{Bug, Disk, Fate};
+use fleet_journal::memory::{Bug, Disk};
 use fleet_runtime::Failure;
-use fleet_types::permit::Decision;
-use fleet_types::{Answer, Command, Envelope, Reply, Time, instance};
+use fleet_types::{Answer, Command, Envelope, Time, instance};
 use std::collections::{BTreeMap, VecDeque};
 
 /// 2026-11-02 08:00:00 UTC, in microseconds.
 const MORNING: u64 = 1_793_606_400_000_000;
-/// Steps in which a healthy world must have answered and ended everything.
-const CALM_STEPS_MAX: u64 = 20_000;
 
 enum Message {
     Ask(Tag, Envelope),
@@ -310,61 +309,6 @@ impl World {
         self.log("durable", self.checker.durable() as u64);
     }
 
-    /// The planted mistake with tokens.
-    fn spoil(&mut self, answer: &mut Result<Answer, Failure>) {
-        if self.config.planted == Some(Planted::TokenNotAdvanced)
-            && let Ok(Ok(Reply::Decision(Decision::Granted(grant)))) = answer
-        {
-            self.grants += u64::from(!grant.resources.is_empty());
-            if self.grants.is_multiple_of(20) {
-                for held in &mut grant.resources {
-                    held.token.0 -= 1;
-                }
-            }
-        }
-    }
-
-    fn faults(&mut self) {
-        if self.calm {
-            return;
-        }
-        let config = self.config.clone();
-        let rng = &mut self.rng;
-        if rng.per_mille(config.crashes) {
-            let kept = rng.below(4) as usize;
-            self.fault("power loss");
-            self.disk.crash(kept);
-            self.server = None;
-            self.inbox.clear();
-        } else if rng.per_mille(config.torn) {
-            let steps = rng.below(6);
-            self.fault("dies soon");
-            self.disk.die_after(Some(steps));
-        } else if rng.per_mille(config.sync_fails) {
-            let fate = if rng.per_mille(500) {
-                Fate::Kept
-            } else {
-                Fate::Lost
-            };
-            self.fault("sync fails");
-            self.disk.fail_next_sync(fate);
-        } else if rng.per_mille(config.full * 10) {
-            let full = rng.per_mille(300);
-            self.fault(if full { "disk full" } else { "disk has room" });
-            self.disk.set_full(full);
-        } else if rng.per_mille(config.jumps * 5) {
-            let jump = rng.below(120_000_000) as i64 - 60_000_000;
-            self.fault("clock jumps");
-            self.skew += jump;
-        } else if rng.per_mille(config.snapshots * 10) {
-            self.fault("snapshot");
-            if let Some(server) = &mut self.server {
-                // A full or dying disk refuses it; the next one will do.
-                let _ = server.snapshot();
-            }
-        }
-    }
-
     /// A new life of the server.
     fn start(&mut self) {
         let mut server = Server::start(&self.disk, &self.fleet)
@@ -374,89 +318,8 @@ impl World {
         let records = all_records(server.reader().as_mut(), &self.fleet);
         self.checker.recovered(records, server.state());
         server.release_early = self.config.planted == Some(Planted::ReleaseEarly);
-        if self.config.planted == Some(Planted::MemoryLost) {
-            let mut body: serde_json::Value =
-                serde_json::from_slice(&server.state().to_snapshot()).expect("a snapshot");
-            body["memory"] = serde_json::json!({"entries": [], "first": 0});
-            server.replace_state(
-                State::from_snapshot(body.to_string().as_bytes()).expect("a snapshot"),
-            );
-        }
+        self.forget(&mut server);
         self.server = Some(server);
-    }
-
-    /// The faults stop; everything asked is answered and everything held ends, within a bound.
-    ///
-    /// # Panics
-    /// When it is not.
-    pub fn calm_down(&mut self) {
-        self.calm = true;
-        self.disk.die_after(None);
-        self.disk.set_full(false);
-        for client in &mut self.clients {
-            client.away_until = 0;
-        }
-        // A sync may still be about to fail; that is the last one.
-        let mut steps = 0;
-        while self.clients.iter().any(|client| client.open() > 0) {
-            steps += 1;
-            let open: usize = self.clients.iter().map(Client::open).sum();
-            assert!(
-                steps < CALM_STEPS_MAX,
-                "R8: {open} requests have no answer in a healthy world"
-            );
-            if steps % 50 == 0 {
-                self.release_halts();
-            }
-            self.step();
-        }
-        self.release_halts();
-        loop {
-            steps += 1;
-            assert!(
-                steps < 2 * CALM_STEPS_MAX,
-                "R8: permits have no end in a healthy world"
-            );
-            self.serve(usize::MAX);
-            self.write(usize::MAX);
-            self.deliver();
-            let wall = self.wall();
-            let Some(server) = &self.server else { continue };
-            if server.is_busy() || !self.inbox.is_empty() {
-                continue;
-            }
-            match server.next_deadline() {
-                Some(deadline) => self.now += deadline.0.saturating_sub(wall.0).max(1),
-                None if self.wire.is_empty() => break,
-                None => self.now += 1_000_000,
-            }
-        }
-        let status = fleet_core::read::status(self.server.as_ref().expect("it serves").state());
-        assert_eq!(
-            (status.permits_granted, status.permits_waiting),
-            (0, 0),
-            "R8: permits are left"
-        );
-        assert_eq!(status.locks_held, 0, "R8: locks are left");
-    }
-
-    fn release_halts(&mut self) {
-        let Some(server) = &self.server else { return };
-        let halts = fleet_core::read::halts(server.state(), true, None, 1_000).items;
-        for halt in halts {
-            let release = fleet_types::halt::Command::Release {
-                halt: halt.id,
-                reason: fleet_types::Text::default(),
-            };
-            let by = fleet_types::Actor::Key("operator".parse().expect("a name"));
-            self.inbox.push_back((
-                u64::MAX,
-                Envelope {
-                    by,
-                    command: Command::Halt(release),
-                },
-            ));
-        }
     }
 
     /// One more restart, and what the run came to.

@@ -2,15 +2,15 @@
 use fleet_sim::{Config, Planted, run};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant};
 
 fn seeds(first: u64, count: u64, steps: u64) -> BTreeMap<String, u64> {
     let mut seen: BTreeMap<String, u64> = BTreeMap::new();
     for seed in first..first + count {
         let config = Config::of(seed, steps);
-        let shown = format!("{config:?}");
-        let report = catch_unwind(AssertUnwindSafe(|| run(config))).unwrap_or_else(|_| {
-            panic!("replay with: cargo run -p fleet-sim -- --seed {seed} --steps {steps}\n{shown}")
-        });
+        let shown = format!("replay with: {}\n{config:?}", config.replay());
+        let report =
+            catch_unwind(AssertUnwindSafe(|| run(config))).unwrap_or_else(|_| panic!("{shown}"));
         for (what, count) in report.faults.iter().chain(&report.events) {
             *seen.entry((*what).to_owned()).or_default() += count;
         }
@@ -59,6 +59,10 @@ fn seeds_keep_every_promise() {
         "instance.failed",
         "halt.ordered",
         "halt.released",
+        "halt.acknowledged",
+        "agent.registered",
+        "agent.status_set",
+        "agent.removed",
         "limit.set",
         "budget.set",
     ] {
@@ -83,10 +87,7 @@ fn caught(planted: Planted, seeds: u64, steps: u64) -> u64 {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(|_| {})); // These panics are what we want to see.
     let noticed = (1..=seeds).filter(|seed| {
-        let mut config = Config::of(*seed, steps);
-        config.planted = Some(planted);
-        config.crashes = config.crashes.max(10);
-        config.sync_fails = config.sync_fails.max(10);
+        let config = Config::of(*seed, steps).with(planted);
         catch_unwind(AssertUnwindSafe(|| run(config))).is_err()
     });
     let noticed = noticed.count() as u64;
@@ -96,27 +97,32 @@ fn caught(planted: Planted, seeds: u64, steps: u64) -> u64 {
 
 #[test]
 fn planted_mistakes_are_caught() {
-    for planted in [
-        Planted::AckWithoutSync,
-        Planted::OpenWithoutWriteBack,
-        Planted::ReleaseEarly,
-        Planted::TokenNotAdvanced,
-        Planted::MemoryLost,
-    ] {
+    for (_, planted) in Planted::ALL {
         let noticed = caught(planted, 12, 1_500);
         println!("{planted:?}: {noticed} of 12 seeds");
         assert!(noticed > 0, "{planted:?} went unnoticed");
     }
 }
 
+/// How many of so many seconds the long run takes.
+fn seconds() -> u64 {
+    let said = std::env::var("FLEET_SIM_SECONDS").ok();
+    said.and_then(|said| said.parse().ok()).unwrap_or(300)
+}
+
 #[test]
-#[ignore = "hours: FLEET_SEED=… FLEET_SEEDS=… cargo test --release -p fleet-sim long_ -- --ignored"]
+#[ignore = "takes minutes: FLEET_SEED says where it begins, FLEET_SIM_SECONDS how long it goes on"]
 fn long_seeds() {
-    let count = std::env::var("FLEET_SEEDS")
-        .ok()
-        .and_then(|count| count.parse().ok());
-    let seed = first_seed();
-    println!("FLEET_SEED={seed}");
-    let seen = seeds(seed, count.unwrap_or(20_000), 3_000);
-    println!("{seen:#?}");
+    let first = first_seed();
+    println!("FLEET_SEED={first}");
+    let began = Instant::now();
+    let mut seen: BTreeMap<String, u64> = BTreeMap::new();
+    let mut seed = first;
+    while began.elapsed() < Duration::from_secs(seconds()) {
+        for (what, count) in seeds(seed, 50, 3_000) {
+            *seen.entry(what).or_default() += count;
+        }
+        seed += 50;
+    }
+    println!("{} seeds: {seen:#?}", seed - first);
 }
