@@ -23,7 +23,8 @@ run: setup-build ## build the server and run a demonstration: a bank's agents, o
 test: setup-test ## all that a change must pass: format, tidiness, lints, tests
 	@cargo run --quiet --locked --package xtask -- ci
 
-test-long: setup-test ## every test, the long ones too, optimised
+test-long: setup-test ## every test, the long ones too, optimised, and a minute of fuzzing for each decoder
+	@scripts/setup.sh tool cargo-fuzz
 	@cargo run --quiet --locked --package xtask -- test-long
 
 bench: setup-build ## measure, and write the figures

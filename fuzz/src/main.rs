@@ -1,4 +1,4 @@
-//! `cargo run -p fleet-fuzz -- seeds FOLDER` writes the seeds of every target; `… -- TARGET FILE…` tries files.
+//! `cargo run -p fleet-fuzz --bin fleet-fuzz -- seeds FOLDER` writes the seeds of every target; `… -- TARGET FILE…` tries files.
 use fleet_fuzz::TARGETS;
 use std::path::Path;
 use std::process::ExitCode;

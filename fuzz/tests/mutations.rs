@@ -14,7 +14,9 @@ fn attempt(target: &Target, data: &[u8], what: &str) {
         let path = std::env::temp_dir().join(format!("fleet-fuzz-{}", target.name));
         std::fs::write(&path, data).unwrap();
         let (name, path) = (target.name, path.display());
-        panic!("{what} of {name}; replay with: cargo run -p fleet-fuzz -- {name} {path}");
+        panic!(
+            "{what} of {name}; replay with: cargo run -p fleet-fuzz --bin fleet-fuzz -- {name} {path}"
+        );
     }
 }
 

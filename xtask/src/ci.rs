@@ -3,6 +3,7 @@
 //! `make test`, `.ci/run` and `cargo xtask ci` all run this one list.
 //! The tests come last, so that the last lines read are their summary.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -10,23 +11,23 @@ use std::time::Instant;
 use crate::tidy;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
+pub enum Step {
     /// In this process: no second build, no second start.
     Tidy,
     Cargo {
-        name: &'static str,
-        args: Vec<&'static str>,
+        name: String,
+        args: Vec<String>,
     },
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Machine {
-    has_nextest: bool,
-    is_ci: bool,
+pub struct Machine {
+    pub has_nextest: bool,
+    pub is_ci: bool,
 }
 
 impl Machine {
-    fn look() -> Machine {
+    pub fn look() -> Machine {
         let has_nextest = cargo(&["nextest", "--version"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -41,10 +42,6 @@ impl Machine {
 
 pub fn check(root: &Path) -> Result<(), String> {
     run_all(root, &check_steps(Machine::look()))
-}
-
-pub fn test_long(root: &Path) -> Result<(), String> {
-    run_all(root, &[long_step(Machine::look())])
 }
 
 fn check_steps(machine: Machine) -> Vec<Step> {
@@ -85,47 +82,15 @@ fn check_steps(machine: Machine) -> Vec<Step> {
     ]
 }
 
-fn long_step(machine: Machine) -> Step {
-    if machine.has_nextest {
-        step(
-            "long tests",
-            &[
-                "nextest",
-                "run",
-                "--workspace",
-                "--locked",
-                "--release",
-                "--profile",
-                "long",
-                "--run-ignored",
-                "all",
-            ],
-        )
-    } else {
-        step(
-            "long tests",
-            &[
-                "test",
-                "--workspace",
-                "--locked",
-                "--release",
-                "--tests",
-                "--",
-                "--include-ignored",
-            ],
-        )
-    }
-}
-
-fn step(name: &'static str, args: &[&'static str]) -> Step {
+pub fn step(name: &str, args: &[&str]) -> Step {
     Step::Cargo {
-        name,
-        args: args.to_vec(),
+        name: name.to_owned(),
+        args: args.iter().map(|&arg| arg.to_owned()).collect(),
     }
 }
 
 impl Step {
-    fn name(&self) -> &'static str {
+    fn name(&self) -> &str {
         match self {
             Step::Tidy => "tidy",
             Step::Cargo { name, .. } => name,
@@ -133,7 +98,7 @@ impl Step {
     }
 
     /// As a person would type it.
-    fn command(&self) -> String {
+    pub fn command(&self) -> String {
         match self {
             Step::Tidy => "cargo xtask tidy".to_owned(),
             Step::Cargo { args, .. } => format!("cargo {}", args.join(" ")),
@@ -158,7 +123,7 @@ impl Step {
     }
 }
 
-fn run_all(root: &Path, steps: &[Step]) -> Result<(), String> {
+pub fn run_all(root: &Path, steps: &[Step]) -> Result<(), String> {
     let start = Instant::now();
     for (index, step) in steps.iter().enumerate() {
         let at = start.elapsed().as_secs();
@@ -188,7 +153,7 @@ fn run_all(root: &Path, steps: &[Step]) -> Result<(), String> {
 ///
 /// `cargo run` hands its child the variables of the package that runs. Build scripts watch some of them
 /// (`CARGO_MANIFEST_DIR`, `CARGO_PKG_NAME`), and would run again each time a build from here follows one from a shell.
-fn cargo(args: &[&str]) -> Command {
+fn cargo<S: AsRef<OsStr>>(args: &[S]) -> Command {
     let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(program);
     command.args(args);
@@ -217,8 +182,7 @@ mod tests {
 
     fn commands(has_nextest: bool, is_ci: bool) -> String {
         let machine = Machine { has_nextest, is_ci };
-        let mut lines: Vec<String> = check_steps(machine).iter().map(Step::command).collect();
-        lines.push(format!("long: {}", long_step(machine).command()));
+        let lines: Vec<String> = check_steps(machine).iter().map(Step::command).collect();
         lines.join("\n")
     }
 
@@ -231,8 +195,7 @@ cargo fmt --all --check
 cargo xtask tidy
 cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo test --doc --workspace --locked
-cargo nextest run --workspace --locked --profile ci
-long: cargo nextest run --workspace --locked --release --profile long --run-ignored all"
+cargo nextest run --workspace --locked --profile ci"
         );
     }
 
@@ -240,10 +203,7 @@ long: cargo nextest run --workspace --locked --release --profile long --run-igno
     fn without_nextest_cargo_test_runs_the_same_tests() {
         assert_eq!(
             commands(false, false).lines().skip(4).collect::<Vec<_>>(),
-            [
-                "cargo test --workspace --locked --tests",
-                "long: cargo test --workspace --locked --release --tests -- --include-ignored"
-            ]
+            ["cargo test --workspace --locked --tests"]
         );
     }
 

@@ -2,12 +2,13 @@
 //!
 //! - `tidy` holds the lines that rustc and clippy do not know: layers, purity of the core, sizes, documents.
 //! - `ci` runs what a change must pass, as `make test` does.
-//! - `test-long` runs every test, ignored ones too, optimised.
+//! - `test-long` fuzzes every decoder for a while and runs every test, ignored ones too, optimised.
 //! - `bench` measures; the benchmarks are in `bench/`.
 //!
 //! No dependencies, so that it builds in seconds before anything else does.
 
 mod ci;
+mod long;
 mod tidy;
 
 use std::path::Path;
@@ -17,7 +18,7 @@ const USAGE: &str = "\
 usage: cargo xtask NAME
   tidy        check the rules of this repository; names each breach and what to do
   ci          everything a change must pass: format, tidy, lints, tests
-  test-long   every test, ignored ones too, in a release build
+  test-long   every fuzz target for a minute; every test, ignored ones too, in a release build
   bench NAME  measures one thing, or \"all\" of them; --json for machines
 ";
 
@@ -32,7 +33,7 @@ fn main() -> ExitCode {
     let result = match args.as_slice() {
         ["tidy"] => tidy::run(root),
         ["ci"] => ci::check(root),
-        ["test-long"] => ci::test_long(root),
+        ["test-long"] => long::test_long(root),
         ["bench", rest @ ..] => bench(root, rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
