@@ -128,8 +128,9 @@ impl From<Error> for Failure {
         };
         let mut failure = Failure::new(exit, error.to_string());
         if let Some(problem) = error.problem() {
-            // One field is named in the words where it matters; several are listed.
-            for field in &problem.errors {
+            // A single field's trouble is the problem's own words.
+            let several = problem.errors.len() > 1;
+            for field in problem.errors.iter().filter(|_| several) {
                 failure = failure.advise(format!("{}: {}", field.field, field.detail));
             }
             if let Some(after) = problem.retry_after_ms {

@@ -1,11 +1,11 @@
-//! The one thread that writes a store: it takes the turns of all fleets that wait, encodes and appends them in one
+//! The one thread that writes a store: it takes the turns of all fleets that wait, appends them in one
 //! transaction, and after the sync releases what each turn held back, in order (I3).
 //!
 //! While one transaction syncs, writers fill the next: that is the group commit; nothing waits for a timer.
 use crate::handle::{Failure, Outbox, Shared};
 use crate::writer::{Release, Turn};
 use fleet_journal::{Batch, FleetKey, Journal, Outcome};
-use fleet_types::{Epoch, Seq};
+use fleet_types::{Epoch, Record, Seq};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -60,6 +60,11 @@ impl Line {
         drop(state.unwrap_or_else(PoisonError::into_inner));
     }
 
+    /// Whether nothing is under way.
+    pub fn is_idle(&self) -> bool {
+        self.lock().in_flight == 0
+    }
+
     fn board(&self) -> bool {
         let full = |state: &mut LineState| state.in_flight >= IN_FLIGHT_MAX;
         let state = self.moved.wait_while(self.lock(), full);
@@ -77,15 +82,8 @@ impl Line {
 
 /// Something for the scribe to do.
 enum Order {
-    Append {
-        line: Arc<Line>,
-        epoch: Epoch,
-        turn: Turn,
-    },
-    Prune {
-        fleet: FleetKey,
-        upto: Seq,
-    },
+    Append(Written),
+    Prune { fleet: FleetKey, upto: Seq },
 }
 
 #[derive(Default)]
@@ -103,9 +101,11 @@ pub struct Scribe {
 }
 
 impl Scribe {
-    /// Hands a turn over; waits while the fleet has too many under way.
+    /// Hands a turn over; waits while the fleet has too many under way. It is encoded here, by the writer's thread,
+    /// while the scribe syncs the one before.
     /// What needs no write and follows nothing unwritten is released at once.
     pub fn append(&self, line: &Arc<Line>, epoch: Epoch, turn: Turn) {
+        let batch = (!turn.records.is_empty()).then(|| encode(&line.key, epoch, &turn.records));
         let alone = line.board();
         if alone && turn.records.is_empty() {
             release(line, turn, None);
@@ -113,7 +113,12 @@ impl Scribe {
             return;
         }
         let line = line.clone();
-        self.put(Order::Append { line, epoch, turn });
+        self.put(Order::Append(Written {
+            line,
+            epoch,
+            turn,
+            batch,
+        }));
     }
 
     /// Asks for old batches to be pruned.
@@ -186,10 +191,12 @@ impl Scribe {
     }
 }
 
+/// A turn, with its records as they go to the journal.
 struct Written {
     line: Arc<Line>,
     epoch: Epoch,
     turn: Turn,
+    batch: Option<Batch>,
 }
 
 enum Group {
@@ -203,9 +210,8 @@ fn group(orders: VecDeque<Order>) -> Vec<Group> {
     let mut records = 0;
     for order in orders {
         match order {
-            Order::Append { line, epoch, turn } => {
-                records += turn.records.len();
-                let written = Written { line, epoch, turn };
+            Order::Append(written) => {
+                records += written.turn.records.len();
                 match groups.last_mut() {
                     Some(Group::Append(turns)) if records <= RECORDS_PER_APPEND_MAX => {
                         turns.push(written);
@@ -222,9 +228,11 @@ fn group(orders: VecDeque<Order>) -> Vec<Group> {
     groups
 }
 
-fn append(journal: &mut dyn Journal, turns: Vec<Written>) {
-    let sound = |w: &Written| !w.turn.records.is_empty() && w.line.broken(w.epoch).is_none();
-    let batches: Vec<Batch> = turns.iter().filter(|w| sound(w)).map(encode).collect();
+fn append(journal: &mut dyn Journal, mut turns: Vec<Written>) {
+    let sound = turns
+        .iter_mut()
+        .filter(|w| w.line.broken(w.epoch).is_none());
+    let batches: Vec<Batch> = sound.filter_map(|written| written.batch.take()).collect();
     let outcome = if batches.is_empty() {
         Outcome::Committed
     } else {
@@ -247,7 +255,10 @@ fn append(journal: &mut dyn Journal, turns: Vec<Written>) {
             Some(Failure::Unknown)
         }
     };
-    for Written { line, epoch, turn } in turns {
+    for Written {
+        line, epoch, turn, ..
+    } in turns
+    {
         if let Some(failure) = &failure
             && !turn.records.is_empty()
         {
@@ -263,17 +274,16 @@ fn append(journal: &mut dyn Journal, turns: Vec<Written>) {
     }
 }
 
-fn encode(written: &Written) -> Batch {
-    let records = &written.turn.records;
+fn encode(fleet: &FleetKey, epoch: Epoch, records: &[Record]) -> Batch {
     let (first, last) = (&records[0], &records[records.len() - 1]);
     // About what a permit's event takes.
     let mut events = Vec::with_capacity(records.len() * 400);
     serde_json::to_writer(&mut events, records).expect("records have a JSON form");
     Batch {
-        fleet: written.line.key.clone(),
+        fleet: fleet.clone(),
         first_seq: first.seq.0,
         last_seq: last.seq.0,
-        epoch: written.epoch.0,
+        epoch: epoch.0,
         at: last.at.0,
         events,
     }

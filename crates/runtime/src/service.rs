@@ -14,6 +14,8 @@ use std::time::{Duration, Instant};
 
 /// Commands decided in one turn at most: about 5 ms of work, so that the first of them is soon on its way to disk.
 const COMMANDS_PER_TURN_MAX: usize = 2_048;
+/// While the scribe is idle it is given the first so many, and syncs them while the others are decided.
+const COMMANDS_UNTIL_IDLE_MAX: usize = 32;
 /// First pause before writes are tried again after the journal refused one; doubles up to the last.
 const READ_ONLY_FIRST: Duration = Duration::from_millis(500);
 const READ_ONLY_LAST: Duration = Duration::from_secs(10);
@@ -89,7 +91,11 @@ impl Service {
             self.writer.tend(self.line.shared.tail.durable());
             let mut turn = Turn::default();
             let wall = self.clock.now();
-            for work in work.drain(..) {
+            for (count, work) in work.drain(..).enumerate() {
+                if count > 0 && count % COMMANDS_UNTIL_IDLE_MAX == 0 && self.line.is_idle() {
+                    let turn = std::mem::take(&mut turn);
+                    self.scribe.append(&self.line, self.writer.epoch(), turn);
+                }
                 self.one(work, wall, &mut turn);
             }
             if self.read_only.is_none() {

@@ -9,6 +9,8 @@ use clap::Args;
 use fleet_client::{Error, Http};
 use fleet_types::Time;
 use serde::Serialize;
+use std::fs::{File, TryLockError};
+use std::io::Read;
 use std::net::{TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
@@ -93,7 +95,7 @@ pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
     let mut checks = vec![directory(dir), space(dir), sqlite()];
     let http = global.http()?;
     let live = http.is_live().await;
-    checks.push(port(&global.server, live.is_ok()));
+    checks.push(port(&global.server, live.is_ok(), dir));
     checks.extend(journal(dir));
     checks.push(clock());
     checks.extend(server(global, &http, live).await);
@@ -202,20 +204,45 @@ fn sqlite() -> Check {
     }
 }
 
-fn port(server: &str, live: bool) -> Check {
+/// Who serves a directory, as the file `lock` in it tells while it is held.
+fn served_by(dir: &Path) -> Option<String> {
+    let mut file = File::open(dir.join("lock")).ok()?;
+    match file.try_lock_shared() {
+        Err(TryLockError::WouldBlock) => {
+            let mut holder = String::new();
+            file.read_to_string(&mut holder).ok()?;
+            Some(holder.trim().to_owned())
+        }
+        Ok(()) | Err(TryLockError::Error(_)) => None,
+    }
+}
+
+fn port(server: &str, live: bool, dir: &Path) -> Check {
     const WHAT: &str = "port";
     let address = server
         .split_once("://")
         .map_or(server, |(_, rest)| rest)
         .trim_end_matches('/');
-    if live {
-        return Check::good(WHAT, format!("{address} is FleetCommand's"));
-    }
-    let Some(address) = address
+    let resolved = address
         .to_socket_addrs()
         .ok()
-        .and_then(|mut all| all.next())
-    else {
+        .and_then(|mut all| all.next());
+    if live {
+        let here = resolved.is_some_and(|address| address.ip().is_loopback());
+        return match served_by(dir) {
+            Some(holder) => Check::good(
+                WHAT,
+                format!("{address} is FleetCommand's; {holder} serves this directory"),
+            ),
+            None if here => Check::warning(
+                WHAT,
+                format!("{address} is a FleetCommand's that serves another directory"),
+                "name the one you mean with --data-dir",
+            ),
+            None => Check::good(WHAT, format!("{address} is FleetCommand's")),
+        };
+    }
+    let Some(address) = resolved else {
         return Check::warning(
             WHAT,
             format!("{address} is no address of a machine"),
