@@ -1,4 +1,4 @@
-//! `halt`: ten thousand connected sessions, one halt over all of them while some ask for permits as fast as they can.
+//! `halt`: ten thousand connected sessions, one halt over all of them while some are at work, about 3,000 permits a second.
 //! What was granted after the server's acknowledgement is counted from the journal.
 use crate::figures::{Figures, round};
 use crate::served::serve;
@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 /// Sessions connected at once.
 const SESSIONS: usize = 10_000;
-/// Sessions that keep asking.
+/// Sessions at work, and how long each rests between two permits.
 const BUSY: usize = 32;
+const REST: Duration = Duration::from_millis(10);
 /// Processes that hold the sessions: one process may not open as many files as both ends need.
 const HOLDERS: usize = 2;
 
@@ -98,9 +99,10 @@ async fn ask_for_ever(session: Session, number: usize) {
                 // A halt may have taken it back meanwhile.
                 let _ = session.complete(grant.permit).await;
             }
-            Ok(_) => tokio::time::sleep(Duration::from_millis(1)).await,
+            Ok(_) => {} // Halted, or taken by another.
             Err(_) => return,
         }
+        tokio::time::sleep(REST).await;
     }
 }
 

@@ -1,4 +1,4 @@
-//! What takes minutes: every test in a release build, the ignored ones too, then every fuzz target for a while.
+//! What takes minutes: every fuzz target for a while, then every test in a release build, the ignored ones too.
 //!
 //! `FLEET_FUZZ_SECONDS` says for how long each target is fuzzed (60), `FLEET_SIM_SECONDS` how long the simulator goes on
 //! (300), `FLEET_SEED` where it begins.

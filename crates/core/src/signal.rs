@@ -21,11 +21,11 @@ pub enum Signal {
     Extended(Grant),
     /// A permit it holds does not get more.
     ExtensionDenied(Denial),
-    /// A permit it held was taken back.
+    /// A permit it held has ended without it. What a halt takes back is told by the halt alone.
     Revoked {
         /// Which.
         permit: PermitId,
-        /// Why: `halted`, or `timeout` when its lease ran out.
+        /// Why: `timeout`, as its lease ran out.
         code: Code,
     },
     /// A halt reaches it: acknowledge.

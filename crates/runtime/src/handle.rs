@@ -79,10 +79,10 @@ impl Handle {
         self.shared.inbox.push(lane, work)
     }
 
-    /// Puts several commands into the inbox at once, in order; returns how many were taken.
+    /// Puts several commands into the inbox at once, in order.
     ///
     /// # Errors
-    /// When the inbox refuses the next one; those before it were taken.
+    /// When the inbox refuses one, with its tag: those before it were taken, those after it were not looked at.
     pub fn submit_all(
         &self,
         commands: impl Iterator<Item = (Envelope, u64)>,

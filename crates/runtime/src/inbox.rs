@@ -161,14 +161,14 @@ impl Inbox {
         let mut queue = self.lock();
         if queue.work.is_empty() && !queue.closed && !queue.nudged {
             queue.asleep = true;
-            let awake = |queue: &mut Queue| queue.asleep;
+            let asleep = |queue: &mut Queue| queue.asleep;
             queue = match timeout {
                 None => {
-                    let woken = self.filled.wait_while(queue, awake);
+                    let woken = self.filled.wait_while(queue, asleep);
                     woken.unwrap_or_else(PoisonError::into_inner)
                 }
                 Some(timeout) => {
-                    let woken = self.filled.wait_timeout_while(queue, timeout, awake);
+                    let woken = self.filled.wait_timeout_while(queue, timeout, asleep);
                     woken.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
@@ -199,7 +199,7 @@ impl Inbox {
     }
 }
 
-/// How long to sleep until a deadline; rounded up, so that it has passed on waking.
+/// How long to sleep until a deadline; zero when it has passed.
 pub fn until(deadline: Time, now: Time) -> Duration {
     Duration::from_micros(deadline.0.saturating_sub(now.0))
 }

@@ -31,7 +31,7 @@ pub enum Error {
         source: serde_json::Error,
     },
     /// The snapshot is of another format.
-    #[error("read the snapshot of {fleet}: its format {format} is newer than this build")]
+    #[error("read the snapshot of {fleet}: its format {format} is not the one this build reads")]
     Format {
         /// Whose.
         fleet: FleetKey,
