@@ -136,7 +136,8 @@ fn sweep_timers(state: &mut State) {
 fn react(state: &mut State, now: Time, records: &mut Vec<Record>) {
     let mut moves_left = MOVES_PER_WAITER_MAX * (state.permits.waiting + 1);
     while let Some(wake) = state.wakes.pop_first() {
-        while let Some(events) = permit::queue::next_for(state, &wake, now) {
+        let mut after = None;
+        while let Some(events) = permit::queue::next_for(state, &wake, &mut after, now) {
             if matches!(events[..], [Event::PermitRequeued(_)]) {
                 debug_assert!(moves_left > 0, "waiters move in circles");
                 if moves_left == 0 {

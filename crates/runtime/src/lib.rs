@@ -26,6 +26,7 @@ mod service;
 mod snapshots;
 mod tail;
 pub mod writer;
+mod writes;
 
 pub use clock::{Clock, WallClock};
 pub use fleet_core::signal::Signal;

@@ -5,7 +5,7 @@ use fleet_types::Epoch;
 use fleet_types::instance::InstanceKey;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, SyncSender};
+use std::sync::mpsc::{self, SendError, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
@@ -47,8 +47,11 @@ impl Courier {
         let done = open.clone();
         let walk = move || {
             for round in taken {
+                let many = round.len() > AT_ONCE_MAX;
                 for letters in round.chunks(PER_ROUND) {
-                    std::thread::sleep(PAUSE);
+                    if many {
+                        std::thread::sleep(PAUSE);
+                    }
                     hand_out(letters);
                 }
                 done.fetch_sub(1, Ordering::Release);
@@ -65,8 +68,9 @@ impl Courier {
 
     fn take(&self, round: Vec<Letter>) {
         self.open.fetch_add(1, Ordering::Acquire);
-        // It listens as long as we are here.
-        let _ = self.rounds.send(round);
+        if let Err(SendError(round)) = self.rounds.send(round) {
+            hand_out(&round); // It listens as long as nothing that it hands out panics.
+        }
     }
 }
 
@@ -129,6 +133,9 @@ impl Post {
                     }
                 }
             }
+        }
+        if letters.is_empty() {
+            return; // Nobody of them is connected here.
         }
         let courier = match letters.len() > AT_ONCE_MAX {
             true => self.courier.get_or_init(Courier::start).as_ref(),

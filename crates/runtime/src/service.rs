@@ -6,6 +6,7 @@ use crate::readers::Readers;
 use crate::recover::{Recovered, recover_into};
 use crate::scribe::{Line, Scribe};
 use crate::writer::{Turn, Work, Writer};
+use crate::writes::Writes;
 use fleet_types::instance::{Command as InstanceCommand, InstanceKey};
 use fleet_types::{Actor, Command, Envelope, Epoch, Time};
 use std::collections::VecDeque;
@@ -16,10 +17,6 @@ use std::time::{Duration, Instant};
 const COMMANDS_PER_TURN_MAX: usize = 2_048;
 /// While the scribe is idle it is given the first so many, and syncs them while the others are decided.
 const COMMANDS_UNTIL_IDLE_MAX: usize = 32;
-/// First pause before writes are tried again after the journal refused one; doubles up to the last.
-const READ_ONLY_FIRST: Duration = Duration::from_millis(500);
-const READ_ONLY_LAST: Duration = Duration::from_secs(10);
-
 /// Everything the thread of a fleet works with.
 pub struct Service {
     pub writer: Writer,
@@ -27,16 +24,8 @@ pub struct Service {
     pub scribe: Arc<Scribe>,
     pub clock: Arc<dyn Clock>,
     pub readers: Arc<Readers>,
-    /// While set, commands are refused with this and reads are served.
-    read_only: Option<ReadOnly>,
-    /// The last pause, while it is not known whether writes go through again.
-    probing: Option<Duration>,
-}
-
-struct ReadOnly {
-    why: String,
-    until: Instant,
-    pause: Duration,
+    /// Whether commands are taken; reads are served in any case.
+    writes: Writes,
 }
 
 /// Why the thread ended.
@@ -61,8 +50,7 @@ impl Service {
             scribe,
             clock,
             readers,
-            read_only: None,
-            probing: None,
+            writes: Writes::default(),
         }
     }
 
@@ -73,10 +61,9 @@ impl Service {
         loop {
             let now = self.clock.now();
             let mut sleep = self.term() / 4;
-            if let Some(deadline) = self.writer.next_deadline()
-                && self.read_only.is_none()
-            {
-                sleep = sleep.min(until(deadline, now));
+            if let Some(deadline) = self.writer.next_deadline() {
+                let pause = self.writes.pause_left(Instant::now());
+                sleep = sleep.min(until(deadline, now).max(pause));
             }
             let woken = shared
                 .inbox
@@ -84,11 +71,13 @@ impl Service {
             if let Some(failure) = self.line.broken(self.writer.epoch())
                 && let Err(why) = self.recover(failure)
             {
-                self.refuse(&mut work);
                 shared.inbox.close();
+                self.refuse_all(work);
                 return End::Fatal(why);
             }
-            self.writer.tend(self.line.shared.tail.durable());
+            let durable = shared.tail.durable();
+            self.writer.tend(durable);
+            self.writes.durable(durable);
             let mut turn = Turn::default();
             let wall = self.clock.now();
             for (count, work) in work.drain(..).enumerate() {
@@ -98,7 +87,7 @@ impl Service {
                 }
                 self.one(work, wall, &mut turn);
             }
-            if self.read_only.is_none() {
+            if self.is_open() {
                 if self
                     .writer
                     .next_deadline()
@@ -131,15 +120,19 @@ impl Service {
         Duration::from_millis(settings.heartbeat_ms.0.saturating_mul(beats))
     }
 
+    /// Whether writes may be tried.
+    fn is_open(&mut self) -> bool {
+        let seq = self.writer.seq();
+        self.writes.refusal(Instant::now(), seq).is_none()
+    }
+
     fn one(&mut self, work: Work, wall: Time, turn: &mut Turn) {
-        if let (Some(read_only), Work::Command { outbox, tag, .. }) = (&self.read_only, &work) {
-            if Instant::now() < read_only.until {
-                outbox.answer(*tag, Err(Failure::ReadOnly(read_only.why.clone())));
-                outbox.flush();
-                return;
-            }
-            self.probing = Some(read_only.pause); // This one tries whether writes go through again.
-            self.read_only = None;
+        if let Work::Command { outbox, tag, .. } = &work
+            && let Some(why) = self.writes.refusal(Instant::now(), self.writer.seq())
+        {
+            outbox.answer(*tag, Err(Failure::ReadOnly(why.to_owned())));
+            outbox.flush();
+            return;
         }
         self.writer.work(work, wall, turn);
     }
@@ -163,10 +156,6 @@ impl Service {
         if failure == Failure::Unknown {
             return Err("the journal does not say whether the last append was written".into());
         }
-        let pause = match self.probing.take() {
-            Some(before) => (before * 2).min(READ_ONLY_LAST),
-            None => READ_ONLY_FIRST,
-        };
         let mut recall = self.writer.recall().anew();
         let recovered = self
             .readers
@@ -182,22 +171,25 @@ impl Service {
         self.writer = Writer::with_recall(state, epoch, recall);
         watch_all(&self.writer, &self.line);
         self.line.shared.tail.reset(self.writer.seq());
-        self.read_only = Some(ReadOnly {
-            why,
-            until: Instant::now() + pause,
-            pause,
-        });
+        self.writes.failed(why, Instant::now());
         Ok(())
     }
 
-    fn refuse(&self, work: &mut VecDeque<Work>) {
-        for work in work.drain(..) {
-            match work {
-                Work::Command { outbox, tag, .. } => {
-                    outbox.answer(tag, Err(Failure::Unavailable));
-                    outbox.flush();
+    /// Refuses what was taken in, and what still stands in the closed inbox.
+    fn refuse_all(&self, mut works: VecDeque<Work>) {
+        loop {
+            for work in works.drain(..) {
+                match work {
+                    Work::Command { outbox, tag, .. } => {
+                        outbox.answer(tag, Err(Failure::Unavailable));
+                        outbox.flush();
+                    }
+                    Work::Read(read) => read(self.writer.state())(Err(Failure::Unavailable)),
                 }
-                Work::Read(read) => read(self.writer.state())(Err(Failure::Unavailable)),
+            }
+            let inbox = &self.line.shared.inbox;
+            if let Woken::Closed = inbox.take(&mut works, COMMANDS_PER_TURN_MAX, None) {
+                return;
             }
         }
     }

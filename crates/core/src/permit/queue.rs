@@ -16,6 +16,7 @@ use fleet_types::limit::Each;
 use fleet_types::lock::Mode;
 use fleet_types::permit::{Blocker, Queued as QueuedAnswer, Request};
 use fleet_types::{Actor, Event, PermitId, Time};
+use std::ops::Bound;
 
 pub fn queued(state: &mut State, event: &Queued, at: Time) {
     let Some(agent) = state.agents.key(&event.request.agent) else {
@@ -190,18 +191,21 @@ pub fn leave(state: &mut State, key: PermitKey) {
 }
 
 /// What happens next to those who wait for what has changed; `None` when nobody can go on.
-pub fn next_for(state: &State, wake: &Wake, now: Time) -> Option<Vec<Event>> {
+///
+/// `after` is who was tried last of those that a halt stopped: nobody's turn there depends on another's, so they are
+/// gone through once, however many can go on.
+pub fn next_for(
+    state: &State,
+    wake: &Wake,
+    after: &mut Option<Place>,
+    now: Time,
+) -> Option<Vec<Event>> {
     let place_of = |key: PermitKey| state.permits[key].place(key);
     let places: Vec<Place> = match wake {
-        Wake::Halts => {
-            let extending = state.permits.extending.iter().map(|key| place_of(*key));
-            extending
-                .chain(state.halts.waiting.iter().copied())
-                .collect()
-        }
+        Wake::Halts => return next_halted(state, after, now),
         Wake::Agent(key) => {
             let agent = state.agents.agents.get(*key)?;
-            agent.waiting.iter().copied().collect()
+            agent.waiting.first().copied().into_iter().collect()
         }
         Wake::Moved(key) => {
             let agent = state.agents.agents.get(*key)?;
@@ -238,6 +242,22 @@ pub fn next_for(state: &State, wake: &Wake, now: Time) -> Option<Vec<Event>> {
         }
     }
     None
+}
+
+fn next_halted(state: &State, after: &mut Option<Place>, now: Time) -> Option<Vec<Event>> {
+    if after.is_none() {
+        let mut extending = state.permits.extending.iter();
+        let events = extending.find_map(|key| extend::again(state, *key, now));
+        if events.is_some() {
+            return events;
+        }
+    }
+    let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+    let mut waiting = state.halts.waiting.range((from, Bound::Unbounded));
+    waiting.find_map(|place| {
+        *after = Some(*place);
+        again(state, place.permit, true, now)
+    })
 }
 
 /// Whether it is a waiter's turn for every count of a limit that it needs.
