@@ -10,14 +10,17 @@ use fleet_journal::{
 use fleet_runtime::{Failure, Fleets, Options};
 use fleet_types::permit::{self, Decision};
 use fleet_types::{Command, Envelope, Millis};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+/// Tells that it has begun; goes on when it is told to.
+type Hold = (SyncSender<()>, Receiver<()>);
 
 /// A journal whose next append, when told so, says that it has begun and waits for leave.
 struct Held {
     inner: Memory,
-    next: Arc<Mutex<Option<(Sender<()>, Receiver<()>)>>>,
+    next: Arc<Mutex<Option<Hold>>>,
 }
 
 impl Journal for Held {
@@ -49,8 +52,8 @@ async fn what_was_seen_of_a_failed_turn_is_not_told() {
     };
     let fleets = Fleets::start(Box::new(journal), Options::default()).unwrap();
     let fleet = set_up(&fleets).await;
-    let (begun, has_begun) = channel();
-    let (leave, may_leave) = channel();
+    let (begun, has_begun) = sync_channel(1);
+    let (leave, may_leave) = sync_channel(1);
     *next.lock().unwrap() = Some((begun, may_leave));
 
     let asking = fleet.clone();
@@ -59,8 +62,8 @@ async fn what_was_seen_of_a_failed_turn_is_not_told() {
         .await
         .unwrap();
     // While the grant is on its way to the disk, somebody looks at the state that has it …
-    let (look, has_looked) = channel();
-    let (told, may_tell) = channel::<()>();
+    let (look, has_looked) = sync_channel(1);
+    let (told, may_tell) = sync_channel::<()>(1);
     let looking = fleet.clone();
     let seen = tokio::spawn(async move {
         let read = move |state: &fleet_core::State| {
