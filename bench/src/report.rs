@@ -122,7 +122,8 @@ pub fn all(seconds: u64, page: &Path) -> std::io::Result<()> {
          worth more than the figure.\n\n\
          | benchmark | wanted | measured |\n|---|---|---|\n{rows}\n\
          ## Beside\n\n| benchmark | ours to theirs | what ran beside |\n|---|---|---|\n{besides}\n\
-         Each is `cargo xtask bench NAME [--json] [--seconds N]`.\n"
+         Each is `cargo xtask bench NAME [--json] [--seconds N]`. What bounds a figure that is not met, with profiles:\n\
+         [performance-bounds.md](performance-bounds.md).\n"
     );
     std::fs::write(page, text)
 }
