@@ -21,7 +21,7 @@ pub fn open(config: &Config) -> Result<Fleets, Error> {
                 ..sqlite::Options::default()
             };
             let opened = Sqlite::open(&config.data, options);
-            Box::new(opened.map_err(|error| Error::Journal(error.to_string()))?)
+            Box::new(opened.map_err(|error| Error::Journal(error.chain()))?)
         }
     };
     let options = Options {

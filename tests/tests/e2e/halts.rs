@@ -86,15 +86,24 @@ fn an_agent_cannot_release() {
             .fleet(&["keys", "issue", "--role", role, "--agent", "a"])
             .ok()
     };
-    let (agent, operator) = (issue("agent"), issue("operator"));
+    let (agent, operator, admin) = (issue("agent"), issue("operator"), issue("admin"));
     let halt = server
         .fleet(&[
             "halt", "--agent", "a", "--reason", "test", "--yes", "-o", "name",
         ])
         .ok();
-    fleet_at(&server.url, Some(&agent), &["release", &halt]).failed(4, "forbidden");
-    // Even with the role: the key speaks for an agent.
-    fleet_at(&server.url, Some(&operator), &["release", &halt]).failed(4, "release_by_agent");
+    fleet_at(&server.url, Some(&agent), &["release", &halt]).failed(4, "release_by_agent");
+    // Even with another role: the key speaks for an agent. Nor does it get at a key that could.
+    for key in [&operator, &admin] {
+        fleet_at(&server.url, Some(key), &["release", &halt]).failed(4, "release_by_agent");
+        fleet_at(
+            &server.url,
+            Some(key),
+            &["keys", "issue", "--role", "operator"],
+        )
+        .failed(4, "forbidden");
+        fleet_at(&server.url, Some(key), &["limits", "list"]).ok();
+    }
     fleet_at(&server.url, Some(&agent), &["permits", "request", "x"]).failed(6, "halted");
     server.fleet(&["release", &halt]).ok();
     fleet_at(&server.url, Some(&agent), &["permits", "request", "x"]).ok();

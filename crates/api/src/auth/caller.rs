@@ -54,7 +54,11 @@ impl Caller {
             fleet: key.fleet.clone(),
             scope: key.scope.clone(),
             agent: key.agent.clone(),
-            role: key.role,
+            // I8: whoever speaks for an agent manages nothing, neither itself nor others, whatever its key says.
+            role: match key.agent {
+                Some(_) => key.role.min(Role::Agent),
+                None => key.role,
+            },
         }
     }
 
@@ -151,6 +155,14 @@ impl Caller {
         let least = operation.role();
         if self.role >= least {
             return Ok(());
+        }
+        if let (Some(agent), Operation::Release) = (&self.agent, operation) {
+            return Err(Problem::new(
+                Code::ReleaseByAgent,
+                format!(
+                    "this key speaks for agent {agent}, which cannot release a halt; a person must"
+                ),
+            ));
         }
         Err(Problem::new(
             Code::Forbidden,

@@ -13,7 +13,7 @@ use fleet_types::explain::Gate;
 use fleet_types::limit::Class;
 use fleet_types::lock::{Claim, Mode};
 use fleet_types::permit::{Blocker, Extend};
-use fleet_types::{Actor, Code, Event, Seq, Time, Token};
+use fleet_types::{Actor, Code, Event, Reply, Seq, Time, Token};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -54,7 +54,11 @@ pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Dec
         .cloned()
         .collect();
     if wanted.is_empty() {
-        return Decided::unchanged();
+        // It has all of it: a repeat, maybe of one whose answer was lost, hears its tokens again.
+        let grant = crate::reply::grant_now(state, extend.permit);
+        return grant.map_or_else(Decided::unchanged, |grant| {
+            Decided::repeat(Reply::Granted(grant))
+        });
     }
     if granted.held.len() + wanted.len() > fleet_types::permit::CLAIMS_MAX {
         let most = fleet_types::permit::CLAIMS_MAX;

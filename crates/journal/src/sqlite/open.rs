@@ -22,6 +22,9 @@ const BUSY: Duration = Duration::from_secs(10);
 /// Up to this size, verifying everything costs about as much as starting does anyway.
 const CHEAP_BYTES: u64 = 64 << 20;
 
+/// How many frames of the log the first block (32 KiB) of SQLite's index of it covers.
+const INDEX_FRAMES: u64 = 4_062;
+
 /// A frame of the log: a page of 4096 bytes and its header.
 const FRAME_BYTES: u64 = 4096 + 24;
 
@@ -188,8 +191,9 @@ fn extend_log(path: &Path, options: &Options) {
             return Ok(()); // Something is in it already.
         }
         let zeros = vec![0; 1 << 16];
-        // A quarter more than the threshold, since pages are estimated.
-        let mut left = options.log_pages * FRAME_BYTES * 5 / 4;
+        // A quarter more than the threshold, since pages are estimated; no more than the first block of SQLite's index
+        // of the log covers: on a full disk the log must be what is refused, before anything is written.
+        let mut left = (options.log_pages * 5 / 4).min(INDEX_FRAMES) * FRAME_BYTES;
         while left > 0 {
             let count = left.min(zeros.len() as u64);
             file.write_all(&zeros[..count as usize])?;
