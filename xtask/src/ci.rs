@@ -64,6 +64,11 @@ fn check_steps(machine: Machine) -> Vec<Step> {
             "examples in the documentation",
             &["test", "--doc", "--workspace", "--locked"],
         ),
+        // Programs that tests start are built with the tests, from the same parts; a test would build them alone.
+        step(
+            "programs and tests",
+            &["build", "--workspace", "--bins", "--tests", "--locked"],
+        ),
         match (machine.has_nextest, machine.is_ci) {
             (true, true) => step(
                 "tests",
@@ -195,6 +200,7 @@ cargo fmt --all --check
 cargo xtask tidy
 cargo clippy --workspace --all-targets --locked -- -D warnings
 cargo test --doc --workspace --locked
+cargo build --workspace --bins --tests --locked
 cargo nextest run --workspace --locked --profile ci"
         );
     }
@@ -202,7 +208,7 @@ cargo nextest run --workspace --locked --profile ci"
     #[test]
     fn without_nextest_cargo_test_runs_the_same_tests() {
         assert_eq!(
-            commands(false, false).lines().skip(4).collect::<Vec<_>>(),
+            commands(false, false).lines().skip(5).collect::<Vec<_>>(),
             ["cargo test --workspace --locked --tests"]
         );
     }
