@@ -93,7 +93,7 @@ rust() {
   local found
   found="$(rust_present || true)"
   fail "Rust $wanted or newer is needed; found: ${found:-none}." \
-    "This system has no package with it. Install it as https://www.rust-lang.org/tools/install says, then run this again."
+    "This system has no package of rustup (Debian has one from 13 on). Install Rust as https://www.rust-lang.org/tools/install says, then run this again."
 }
 
 component() {
