@@ -1,10 +1,10 @@
-//! The threads that store and merge answers, away from the writers: one stores what all fleets let go, in order; one
-//! merges and drops, which may take minutes for large runs.
+//! The threads that store and merge answers, away from the writers: one stores what all fleets let go, each fleet's in
+//! order; one merges and drops, which may take minutes for large runs.
 use super::chunk::Chunk;
 use super::shelf::Shelf;
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long until storing is tried again after it failed.
 const RETRY: Duration = Duration::from_secs(1);
@@ -20,9 +20,62 @@ pub struct Keeper {
 
 #[derive(Default)]
 struct Desk {
-    chunks: VecDeque<(Arc<Shelf>, Arc<Chunk>)>,
+    /// Fleets that have something to store, the next one first.
+    queues: VecDeque<Queue>,
     shelves: Vec<Weak<Shelf>>,
     closed: bool,
+}
+
+/// What one fleet has to store, in order; never empty. The chunk in hand stays first until it is stored.
+struct Queue {
+    shelf: Arc<Shelf>,
+    chunks: VecDeque<Arc<Chunk>>,
+    /// After a failure: not before this.
+    wait_until: Option<Instant>,
+}
+
+impl Desk {
+    fn queue(&mut self, shelf: &Arc<Shelf>) -> Option<&mut Queue> {
+        let mut queues = self.queues.iter_mut();
+        queues.find(|queue| Arc::ptr_eq(&queue.shelf, shelf))
+    }
+
+    fn forget(&mut self, shelf: &Arc<Shelf>) {
+        self.queues
+            .retain(|queue| !Arc::ptr_eq(&queue.shelf, shelf));
+    }
+
+    /// The next chunk of the fleet whose turn it is, if one may be tried now.
+    fn next(&mut self, now: Instant) -> Option<(Arc<Shelf>, Arc<Chunk>)> {
+        let is_ready = |queue: &Queue| queue.wait_until.is_none_or(|until| until <= now);
+        let at = self.queues.iter().position(is_ready)?;
+        let queue = self.queues.remove(at)?;
+        let next = (queue.shelf.clone(), queue.chunks.front()?.clone());
+        self.queues.push_back(queue);
+        Some(next)
+    }
+
+    fn stored(&mut self, shelf: &Arc<Shelf>, chunk: &Arc<Chunk>) {
+        // It may have been forgotten meanwhile.
+        let Some(queue) = self.queue(shelf) else {
+            return;
+        };
+        queue.wait_until = None;
+        if let Some(first) = queue.chunks.front()
+            && Arc::ptr_eq(first, chunk)
+        {
+            queue.chunks.pop_front();
+        }
+        if queue.chunks.is_empty() {
+            self.forget(shelf);
+        }
+    }
+
+    fn failed(&mut self, shelf: &Arc<Shelf>) {
+        if let Some(queue) = self.queue(shelf) {
+            queue.wait_until = Some(Instant::now() + RETRY);
+        }
+    }
 }
 
 impl Keeper {
@@ -35,8 +88,22 @@ impl Keeper {
 
     /// Stores a chunk soon.
     pub fn put(&self, shelf: &Arc<Shelf>, chunk: &Arc<Chunk>) {
-        self.lock().chunks.push_back((shelf.clone(), chunk.clone()));
+        let mut desk = self.lock();
+        match desk.queue(shelf) {
+            Some(queue) => queue.chunks.push_back(chunk.clone()),
+            None => desk.queues.push_back(Queue {
+                shelf: shelf.clone(),
+                chunks: VecDeque::from([chunk.clone()]),
+                wait_until: None,
+            }),
+        }
+        drop(desk);
         self.changed.notify_all();
+    }
+
+    /// Stores nothing more of what was put for a fleet, but for what is in hand.
+    pub fn forget(&self, shelf: &Arc<Shelf>) {
+        self.lock().forget(shelf);
     }
 
     /// Lets the threads end; what is not stored comes again from the journal at the next start.
@@ -45,26 +112,38 @@ impl Keeper {
         self.changed.notify_all();
     }
 
-    /// The work of the thread that stores.
+    /// The work of the thread that stores: a chunk of each fleet in turn, so that none waits for another's disk.
     pub fn store(&self) {
-        loop {
-            let desk = self.lock();
-            let idle = |desk: &mut Desk| desk.chunks.is_empty() && !desk.closed;
-            let desk = self.changed.wait_while(desk, idle);
-            let mut desk = desk.unwrap_or_else(PoisonError::into_inner);
-            if desk.closed {
-                return;
-            }
-            let Some((shelf, chunk)) = desk.chunks.pop_front() else {
-                continue;
-            };
-            drop(desk);
-            if shelf.store(&chunk).is_err() {
-                // First again: they must be stored in order.
-                self.lock().chunks.push_front((shelf, chunk));
-                self.sleep(RETRY);
+        while let Some((shelf, chunk)) = self.next() {
+            match shelf.store(&chunk) {
+                Ok(()) => self.lock().stored(&shelf, &chunk),
+                Err(_) => self.lock().failed(&shelf), // The shelf has told.
             }
         }
+    }
+
+    /// Waits for something to store; `None` at the end.
+    fn next(&self) -> Option<(Arc<Shelf>, Arc<Chunk>)> {
+        let mut desk = self.lock();
+        while !desk.closed {
+            let now = Instant::now();
+            if let Some(next) = desk.next(now) {
+                return Some(next);
+            }
+            let waits = desk.queues.iter().filter_map(|queue| queue.wait_until);
+            desk = match waits.min() {
+                Some(until) => {
+                    let span = until.saturating_duration_since(now);
+                    let waited = self.changed.wait_timeout(desk, span);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => {
+                    let waited = self.changed.wait(desk);
+                    waited.unwrap_or_else(PoisonError::into_inner)
+                }
+            };
+        }
+        None
     }
 
     /// The work of the thread that merges and drops.

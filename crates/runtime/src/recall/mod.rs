@@ -79,9 +79,13 @@ impl Recall {
         }
     }
 
-    /// The same without what is pending: for a recovery, which brings it again.
+    /// The same without what is pending: for a recovery, which brings it again. The keeper forgets it too, or a disk that
+    /// stays full would pile up more with each recovery.
     #[must_use]
     pub fn anew(&self) -> Recall {
+        if let Some(keeper) = &self.keeper {
+            keeper.forget(&self.shelf);
+        }
         Recall::new(self.shelf.clone(), self.keeper.clone(), self.memory_max)
     }
 

@@ -9,8 +9,10 @@ use fleet_types::permit::{Command as Permits, Decision, Request};
 use fleet_types::settings::{DefaultDecision, Settings};
 use fleet_types::{Actor, Answer, Code, Command, Envelope, Epoch, Reply, Seq, Time, agent};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+
+mod keeper;
 
 const MORNING: Time = Time(1_793_606_400_000_000);
 
@@ -19,6 +21,10 @@ const MORNING: Time = Time(1_793_606_400_000_000);
 struct Disk {
     files: InMemory,
     full: Arc<AtomicBool>,
+    /// Who holds it holds up every write.
+    writing: Arc<Mutex<()>>,
+    /// Writes so far, with the one that is held up.
+    attempts: Arc<AtomicU64>,
 }
 
 impl Disk {
@@ -26,6 +32,8 @@ impl Disk {
         Disk {
             files: InMemory::with_room(usize::MAX),
             full: Arc::default(),
+            writing: Arc::default(),
+            attempts: Arc::default(),
         }
     }
 }
@@ -35,6 +43,8 @@ impl Place for Disk {
         self.files.numbers()
     }
     fn write(&self, number: u64, fill: Fill<'_>) -> Result<(), Error> {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        drop(self.writing.lock());
         match self.full.load(Ordering::Relaxed) {
             true => Err(Error::Full {
                 path: self.name(number),
