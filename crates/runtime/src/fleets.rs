@@ -378,12 +378,10 @@ fn prepare(
         epoch,
         snapshot,
         replayed,
-        evicted_last,
+        .. // What is missing is said in the log: to serve without it is better than not at all.
     } = recovered;
     let shelf = recall.shelf();
     shelf.cut(state.seq()).map_err(|error| error.chain())?;
-    // Said in the log: to serve without them is better than not at all.
-    let _ = recall.check(evicted_last, state.remembered_since(state.now()));
     archive.keeper.add(shelf);
     tracing::info!(fleet = %key, seq = state.seq().0, replayed, "recovered");
     let shared = Arc::new(Shared {

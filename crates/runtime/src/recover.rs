@@ -52,6 +52,8 @@ pub struct Recovered {
     pub replayed: u64,
     /// The last answer that memory had let go when the snapshot was made.
     pub evicted_last: Option<Eviction>,
+    /// Whether stored answers are missing that the snapshot relies on; the log says so too.
+    pub missing: bool,
 }
 
 /// Builds the state of a fleet from its journal.
@@ -72,8 +74,13 @@ pub fn recover_into(
     recall: &mut Recall,
 ) -> Result<Recovered, Error> {
     let memory_max = recall.memory_max();
+    // As they were: the replay stores newer ones, which do not stand for those.
+    let stored = recall.shelf().runs();
     let evicted = &mut |evicted| recall.push_replayed(evicted);
-    let recovered = recover_with(reader, fleet, memory_max, evicted)?;
+    let mut recovered = recover_with(reader, fleet, memory_max, evicted)?;
+    let state = &recovered.state;
+    let since = state.remembered_since(state.now());
+    recovered.missing = !recall.check(&stored, recovered.evicted_last, since);
     recall.shelf().set_covered(recovered.snapshot);
     recall.tend(recovered.state.seq());
     Ok(recovered)
@@ -122,6 +129,7 @@ pub fn recover_with(
         snapshot: snapshot_seq,
         replayed,
         evicted_last,
+        missing: false,
     })
 }
 

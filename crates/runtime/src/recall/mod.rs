@@ -202,13 +202,12 @@ impl Recall {
         })
     }
 
-    /// Whether the stored answers are there that a snapshot relies on; says in the log if not. `since`: what was asked
-    /// earlier is forgotten anyway.
-    pub fn check(&self, relied_on: Option<Eviction>, since: Time) -> bool {
+    /// Whether the answers that a snapshot relies on are among those stored before the replay; says in the log if not.
+    /// `since`: what was asked earlier is forgotten anyway.
+    pub(crate) fn check(&self, stored: &Runs, relied_on: Option<Eviction>, since: Time) -> bool {
         let Some(last) = relied_on.filter(|last| last.at >= since) else {
             return true;
         };
-        let stored = self.shelf.runs();
         let is_there = stored.iter().any(|run| run.meta.seq_last >= last.seq);
         if !is_there {
             tracing::error!(

@@ -2,12 +2,13 @@
 use super::place::{Directory, Fill, InMemory, Place, Sheet};
 use super::{Recall, Shelf};
 use crate::handle::{Failure, Outbox};
+use crate::recover::{Recovered, SNAPSHOT_FORMAT, recover_into};
 use crate::writer::{Release, Turn, Work, Writer};
 use fleet_core::{Evicted, Key, State};
-use fleet_journal::{Error, FleetKey};
+use fleet_journal::{Batch, Error, FleetKey, Journal, Memory, Outcome, Snapshot};
 use fleet_types::permit::{Command as Permits, Decision, Request};
 use fleet_types::settings::{DefaultDecision, Settings};
-use fleet_types::{Actor, Answer, Code, Command, Envelope, Epoch, Reply, Seq, Time, agent};
+use fleet_types::{Actor, Answer, Code, Command, Envelope, Epoch, Record, Reply, Seq, Time, agent};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -86,6 +87,8 @@ fn shelf(place: impl Place + 'static) -> Arc<Shelf> {
 struct World {
     writer: Writer,
     wall: Time,
+    /// Decided and not appended.
+    records: Vec<Record>,
 }
 
 impl World {
@@ -97,6 +100,7 @@ impl World {
         let mut world = World {
             writer,
             wall: MORNING,
+            records: Vec::new(),
         };
         world.local(Command::Configure(Box::new(Settings {
             default_decision: DefaultDecision::Allow,
@@ -108,12 +112,39 @@ impl World {
         world
     }
 
+    /// Makes durable what was decided since the last call.
+    fn append(&mut self, journal: &mut Memory) {
+        let records = std::mem::take(&mut self.records);
+        let last = records.last().unwrap();
+        let batch = Batch {
+            fleet: key(),
+            first_seq: records[0].seq.0,
+            last_seq: last.seq.0,
+            epoch: 1,
+            at: last.at.0,
+            events: serde_json::to_vec(&records).unwrap(),
+        };
+        assert!(matches!(journal.append(&[batch]), Outcome::Committed));
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let state = self.writer.state();
+        Snapshot {
+            fleet: key(),
+            seq: state.seq().0,
+            at: state.now().0,
+            format: SNAPSHOT_FORMAT,
+            body: state.to_snapshot(),
+        }
+    }
+
     fn local(&mut self, command: Command) {
         let by = Actor::Local;
         let envelope = Envelope { by, command };
         let mut turn = Turn::default();
         let answer = self.writer.command(&envelope, self.wall, &mut turn);
         answer.unwrap();
+        self.records.extend(turn.records);
     }
 
     /// Asks; the journal is durable at once.
@@ -136,6 +167,7 @@ impl World {
         };
         let mut turn = Turn::default();
         self.writer.work(work, self.wall, &mut turn);
+        self.records.extend(turn.records);
         match (turn.releases.pop(), refusals.0.lock().unwrap().pop()) {
             (Some(Release::Answer { answer, .. }), None) => Ok(answer),
             (None, Some(failure)) => Err(failure),
@@ -156,6 +188,13 @@ impl World {
             other => panic!("not refused: {other:?}"),
         }
     }
+}
+
+/// A fleet from its journal, over these answers.
+fn recovered(journal: &Memory, shelf: Arc<Shelf>) -> Recovered {
+    let mut recall = Recall::new(shelf, None, 16);
+    let mut reader = journal.reader().unwrap();
+    recover_into(reader.as_mut(), &key(), &mut recall).unwrap()
 }
 
 fn body(id: u64, path: &str) -> Arc<Request> {
@@ -325,19 +364,34 @@ fn an_older_journal_makes_newer_answers_unknown() {
 fn missing_answers_are_noticed() {
     let disk = Disk::new();
     let mut world = World::new(&shelf(disk.clone()), 16);
-    let nothing = Recall::new(shelf(Disk::new()), None, 16);
-    assert!(nothing.check(world.writer.state().evicted_last(), Time(0)));
+    let mut journal = Memory::new();
     (0..100).for_each(|id| drop(world.granted(&request(id))));
     world.writer.flush().unwrap();
-    let snapshot = world.writer.state().to_snapshot();
-    let state = State::from_snapshot(&snapshot).unwrap();
-    let relied_on = state.evicted_last();
-    assert!(Recall::new(shelf(disk), None, 16).check(relied_on, Time(0)));
-    assert!(!nothing.check(relied_on, Time(0)));
+    world.append(&mut journal);
+    let snapshot = world.snapshot();
+    assert!(!recovered(&journal, shelf(disk.clone())).missing);
     assert!(
-        nothing.check(relied_on, state.now()),
-        "they are forgotten anyway"
+        !recovered(&journal, shelf(Disk::new())).missing,
+        "all is replayed"
     );
+    journal.save_snapshot(&snapshot).unwrap();
+    assert!(!recovered(&journal, shelf(disk.clone())).missing);
+    assert!(recovered(&journal, shelf(Disk::new())).missing);
+
+    // Newer ones do not stand for them, neither those of the replay.
+    (100..200).for_each(|id| drop(world.granted(&request(id))));
+    world.append(&mut journal);
+    let newer = shelf(Disk::new());
+    assert!(recovered(&journal, newer.clone()).missing);
+    assert!(!newer.runs().is_empty());
+    assert!(!recovered(&journal, shelf(disk)).missing);
+
+    let day = 24 * 3_600 * 1_000_000;
+    world.wall = Time(MORNING.0 + day + 1_000_000);
+    world.granted(&request(200));
+    world.append(&mut journal);
+    let recovered = recovered(&journal, shelf(Disk::new()));
+    assert!(!recovered.missing, "they are forgotten anyway");
 }
 
 /// An answer as memory lets it go, without a fleet around it.
