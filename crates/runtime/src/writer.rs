@@ -69,6 +69,8 @@ pub struct Writer {
     state: State,
     epoch: Epoch,
     recall: Recall,
+    /// What was asked before this time is forgotten once this record is durable.
+    ageing: Option<(Seq, Time)>,
 }
 
 impl Writer {
@@ -91,6 +93,7 @@ impl Writer {
             state,
             epoch,
             recall,
+            ageing: None,
         }
     }
 
@@ -102,8 +105,14 @@ impl Writer {
 
     /// The journal is durable so far: answers may be stored that it tells of. Call it every turn.
     pub fn tend(&mut self, durable: Seq) {
-        let since = self.state.remembered_since(self.state.now());
-        self.recall.shelf().forget_before(since);
+        // The state may be ahead, and a recovery takes its time and its settings back: what was dropped stays dropped.
+        let state = &self.state;
+        let ageing = || (state.seq(), state.remembered_since(state.now()));
+        let (seq, since) = *self.ageing.get_or_insert_with(ageing);
+        if seq <= durable {
+            self.recall.shelf().forget_before(since);
+            self.ageing = None;
+        }
         self.recall.tend(durable);
     }
 

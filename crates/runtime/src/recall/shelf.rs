@@ -227,9 +227,10 @@ impl Shelf {
         Ok(())
     }
 
-    /// Answers to what was asked before this are forgotten.
+    /// Answers to what was asked before this are forgotten: a durable record says so. The last call counts, as a fleet's
+    /// memory may be made longer.
     pub fn forget_before(&self, since: Time) {
-        self.since.fetch_max(since.0, Ordering::Relaxed);
+        self.since.store(since.0, Ordering::Relaxed);
     }
 
     /// Everything that records up to this one made memory let go is stored.

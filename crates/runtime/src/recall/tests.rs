@@ -257,6 +257,30 @@ fn what_is_older_than_promised_is_forgotten_and_dropped() {
 }
 
 #[test]
+fn nothing_is_dropped_for_a_time_that_is_not_durable() {
+    let shelf = shelf(Disk::new());
+    let mut world = World::new(&shelf, 16);
+    (0..100).for_each(|id| drop(world.granted(&request(id))));
+    let durable = world.writer.seq();
+    let is_there = || {
+        while shelf.tidy(&|| false).unwrap() {}
+        let request = request(0);
+        let key = Key::of(&request);
+        let found = Shelf::find(&shelf.runs(), key.hash(), key);
+        found.unwrap().is_some()
+    };
+    let day = 24 * 3_600 * 1_000_000;
+    world.wall = Time(MORNING.0 + day + 1_000_000);
+    world.ask_early(&request(100)).unwrap().unwrap();
+    let late = world.writer.seq();
+    world.writer.tend(durable);
+    assert!(is_there(), "its append may fail");
+    world.ask_early(&request(101)).unwrap().unwrap();
+    world.writer.tend(late);
+    assert!(!is_there(), "it is too old, whatever is under way");
+}
+
+#[test]
 fn nothing_is_stored_before_the_journal_is_durable() {
     let disk = Disk::new();
     let shelf = shelf(disk.clone());
