@@ -15,7 +15,7 @@ fn attempt(target: &Target, data: &[u8], what: &str) {
         std::fs::write(&path, data).unwrap();
         let (name, path) = (target.name, path.display());
         panic!(
-            "{what} of {name}; replay with: cargo run -p fleet-fuzz --bin fleet-fuzz -- {name} {path}"
+            "{what} of {name}; replay with: cargo run -p fleet-fuzz --example files -- {name} {path}"
         );
     }
 }

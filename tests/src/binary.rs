@@ -37,8 +37,8 @@ fn build_if_old() -> PathBuf {
             .args([
                 "build",
                 "--quiet",
-                "--package",
-                "fleet-cli",
+                // Not its package alone: other features of what it is made of would all be built anew.
+                "--workspace",
                 "--bin",
                 "fleet",
                 "--profile",

@@ -45,14 +45,23 @@ fn steps(machine: Machine, targets: &[String], seconds: &str) -> Vec<Step> {
         "--locked",
         "--package",
         "fleet-fuzz",
-        "--bin",
-        "fleet-fuzz",
+        "--example",
+        "files",
         "--",
         "seeds",
         SEEDS,
     ];
     let mut steps = vec![step("seeds for fuzzing", &write_seeds)];
     steps.extend(targets.iter().map(|target| fuzz(target, seconds)));
+    let build = [
+        "build",
+        "--workspace",
+        "--bins",
+        "--tests",
+        "--locked",
+        "--release",
+    ];
+    steps.push(step("programs and tests", &build));
     steps.push(tests(machine));
     steps
 }
@@ -130,9 +139,10 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "cargo run --quiet --release --locked --package fleet-fuzz --bin fleet-fuzz -- seeds target/fuzz/seeds",
+                "cargo run --quiet --release --locked --package fleet-fuzz --example files -- seeds target/fuzz/seeds",
                 "cargo fuzz run --fuzz-dir fuzz --sanitizer none --features libfuzzer rows target/fuzz/corpus/rows \
                  target/fuzz/seeds/rows -- -max_total_time=5 -timeout=10 -rss_limit_mb=2048 -print_final_stats=1",
+                "cargo build --workspace --bins --tests --locked --release",
                 "cargo nextest run --workspace --locked --release --profile long --run-ignored all",
             ]
         );

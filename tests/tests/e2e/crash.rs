@@ -6,7 +6,7 @@ use fleet_client::{Ask, Session};
 use fleet_tests::Server;
 use fleet_types::permit::{Decision, Grant};
 use fleet_types::session::PermitRequest;
-use fleet_types::{AgentId, PermitId, RequestId};
+use fleet_types::{AgentId, Millis, PermitId, RequestId};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -87,6 +87,10 @@ async fn work(
 
 async fn rounds(count: usize) {
     let mut server = Server::dev();
+    // However long a start takes on a busy machine: nobody is taken for dead meanwhile, which would release what it holds.
+    let mut settings = server.client().settings().await.unwrap();
+    settings.heartbeat_ms = Millis(60_000);
+    server.client().put_settings(&settings).await.unwrap();
     let mut agents = Vec::new();
     for number in 0..AGENTS {
         let options =
@@ -99,6 +103,7 @@ async fn rounds(count: usize) {
     let mut next = [0; AGENTS];
     let mut checked = 0;
     for round in 0..count {
+        println!("round {round}: {checked} grants checked");
         let stop: Arc<tokio::sync::Notify> = Arc::default();
         let working: Vec<_> = agents
             .iter()
@@ -145,6 +150,18 @@ async fn rounds(count: usize) {
     assert_eq!(report.code, 0, "{}{}", report.stdout, report.stderr);
 }
 
+/// What the journal tells of a permit that was granted and is gone, and of instances.
+fn what_became_of(server: &Server, permit: PermitId) -> String {
+    let after = (permit.0.0 - 1).to_string();
+    let events = server.fleet(&["events", "--after", &after]).stdout;
+    let name = permit.to_string();
+    let told = events
+        .lines()
+        .filter(|line| line.contains("instance.") || line.split_whitespace().any(|w| w == name));
+    let told: Vec<&str> = told.collect();
+    format!("{permit} was granted and is gone:\n{}", told.join("\n"))
+}
+
 /// Takes what the agents have been told, and looks whether the server knows it; how much there was.
 async fn check(server: &Server, agents: &[Agent]) -> usize {
     let client = server.client();
@@ -159,7 +176,7 @@ async fn check(server: &Server, agents: &[Agent]) -> usize {
     for (agent, told) in agents.iter().zip(told) {
         for (_, grant) in &told.granted {
             let there = live.contains(&grant.permit) || told.ended.contains(&grant.permit);
-            assert!(there, "{} was granted and is gone", grant.permit);
+            assert!(there, "{}", what_became_of(server, grant.permit));
         }
         for some in told.granted.chunks(100) {
             let requests: Vec<PermitRequest> =
@@ -182,12 +199,19 @@ async fn check(server: &Server, agents: &[Agent]) -> usize {
         }
         count += told.granted.len();
         // What is left is given back, so that the table of permits does not grow with the rounds.
-        for (_, grant) in told
+        let left = told
             .granted
             .iter()
             .filter(|(_, grant)| !told.ended.contains(&grant.permit))
-        {
-            agent.session.complete(grant.permit).await.unwrap();
+            .map(|(_, grant)| {
+                let (session, permit) = (agent.session.clone(), grant.permit);
+                tokio::spawn(async move { (permit, session.complete(permit).await) })
+            });
+        for given in left.collect::<Vec<_>>() {
+            let (permit, given) = given.await.unwrap();
+            if let Err(error) = given {
+                panic!("{error}: {}", what_became_of(server, permit));
+            }
         }
     }
     count

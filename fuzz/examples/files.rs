@@ -1,9 +1,9 @@
-//! `cargo run -p fleet-fuzz --bin fleet-fuzz -- seeds FOLDER` writes the seeds of every target; `… -- TARGET FILE…` tries files.
+//! `cargo run -p fleet-fuzz --example files -- seeds FOLDER` writes the seeds of every target; `… -- TARGET FILE…` tries files.
 use fleet_fuzz::TARGETS;
 use std::path::Path;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: fleet-fuzz seeds FOLDER | fleet-fuzz TARGET FILE…";
+const USAGE: &str = "usage: files seeds FOLDER | files TARGET FILE…";
 
 fn write(folder: &Path) -> std::io::Result<()> {
     for target in TARGETS {
