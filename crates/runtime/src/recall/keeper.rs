@@ -24,6 +24,8 @@ struct Desk {
     queues: VecDeque<Queue>,
     shelves: Vec<Weak<Shelf>>,
     closed: bool,
+    /// Whether nobody stores any more.
+    ended: bool,
 }
 
 /// What one fleet has to store, in order; never empty. The chunk in hand stays first until it is stored.
@@ -32,6 +34,21 @@ struct Queue {
     chunks: VecDeque<Arc<Chunk>>,
     /// After a failure: not before this.
     wait_until: Option<Instant>,
+}
+
+/// Tells those who wait that nothing is stored any more, also when the thread dies of a broken invariant.
+struct End<'a>(&'a Keeper);
+
+impl Drop for End<'_> {
+    fn drop(&mut self) {
+        let mut desk = self.0.lock();
+        desk.ended = true;
+        let queues = std::mem::take(&mut desk.queues);
+        let shelves: Vec<Arc<Shelf>> = desk.shelves.iter().filter_map(Weak::upgrade).collect();
+        drop(desk);
+        let waiting = queues.into_iter().map(|queue| queue.shelf);
+        waiting.chain(shelves).for_each(|shelf| shelf.give_up());
+    }
 }
 
 impl Desk {
@@ -89,6 +106,11 @@ impl Keeper {
     /// Stores a chunk soon.
     pub fn put(&self, shelf: &Arc<Shelf>, chunk: &Arc<Chunk>) {
         let mut desk = self.lock();
+        if desk.ended {
+            drop(desk);
+            shelf.give_up();
+            return;
+        }
         match desk.queue(shelf) {
             Some(queue) => queue.chunks.push_back(chunk.clone()),
             None => desk.queues.push_back(Queue {
@@ -114,6 +136,7 @@ impl Keeper {
 
     /// The work of the thread that stores: a chunk of each fleet in turn, so that none waits for another's disk.
     pub fn store(&self) {
+        let _end = End(self);
         while let Some((shelf, chunk)) = self.next() {
             match shelf.store(&chunk) {
                 Ok(()) => self.lock().stored(&shelf, &chunk),

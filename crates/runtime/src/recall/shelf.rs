@@ -11,7 +11,6 @@ use fleet_core::{Key, Remembered};
 use fleet_journal::{Error, FleetKey};
 use fleet_types::{Seq, Time};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -40,6 +39,17 @@ struct Progress {
     covered: Seq,
     /// Why storing fails at present.
     failing: Option<String>,
+    /// Whether the keeper stores nothing any more.
+    given_up: bool,
+}
+
+impl Progress {
+    /// Why nothing is stored at present.
+    fn why(&self) -> Option<String> {
+        let given_up = || "the thread that stores answers has ended".to_owned();
+        let failing = self.failing.clone();
+        failing.or_else(|| self.given_up.then(given_up))
+    }
 }
 
 impl Shelf {
@@ -246,23 +256,24 @@ impl Shelf {
 
     /// Waits until a chunk is stored or storing fails; says why.
     pub fn wait_for(&self, chunk: &Chunk) -> Result<(), String> {
-        let busy = |progress: &mut Progress| !chunk.is_stored() && progress.failing.is_none();
+        let busy = |progress: &mut Progress| !chunk.is_stored() && progress.why().is_none();
         let progress = self.moved.wait_while(self.lock_progress(), busy);
         let progress = progress.unwrap_or_else(PoisonError::into_inner);
-        match &progress.failing {
-            Some(why) if !chunk.is_stored() => Err(why.clone()),
+        match progress.why() {
+            Some(why) if !chunk.is_stored() => Err(why),
             Some(_) | None => Ok(()),
         }
     }
 
-    /// Why storing fails at present.
-    pub fn failing(&self) -> Option<String> {
-        self.lock_progress().failing.clone()
+    /// The keeper stores nothing any more: nobody need wait for it.
+    pub fn give_up(&self) {
+        self.lock_progress().given_up = true;
+        self.moved.notify_all();
     }
 
-    /// A run's name, for people.
-    pub fn name_of(&self, run: &Run) -> PathBuf {
-        self.place.name(run.number)
+    /// Why storing fails at present.
+    pub fn failing(&self) -> Option<String> {
+        self.lock_progress().why()
     }
 
     fn lock_runs(&self) -> MutexGuard<'_, Runs> {

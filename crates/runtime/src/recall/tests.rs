@@ -22,6 +22,8 @@ const MORNING: Time = Time(1_793_606_400_000_000);
 struct Disk {
     files: InMemory,
     full: Arc<AtomicBool>,
+    /// Whether a write panics.
+    broken: Arc<AtomicBool>,
     /// Who holds it holds up every write.
     writing: Arc<Mutex<()>>,
     /// Writes so far, with the one that is held up.
@@ -33,6 +35,7 @@ impl Disk {
         Disk {
             files: InMemory::with_room(usize::MAX),
             full: Arc::default(),
+            broken: Arc::default(),
             writing: Arc::default(),
             attempts: Arc::default(),
         }
@@ -46,6 +49,7 @@ impl Place for Disk {
     fn write(&self, number: u64, fill: Fill<'_>) -> Result<(), Error> {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         drop(self.writing.lock());
+        assert!(!self.broken.load(Ordering::Relaxed), "as it was told to");
         match self.full.load(Ordering::Relaxed) {
             true => Err(Error::Full {
                 path: self.name(number),
@@ -474,7 +478,8 @@ fn long_recall_of_millions() {
     recall.flush().unwrap();
     let stored = began.elapsed();
     let runs = shelf.runs();
-    let files = runs.iter().map(|run| shelf.name_of(run));
+    let place = Directory::open(directory.path(), &key()).unwrap();
+    let files = runs.iter().map(|run| place.name(run.number));
     let bytes: u64 = files
         .map(|file| std::fs::metadata(file).unwrap().len())
         .sum();

@@ -117,3 +117,24 @@ fn a_fleet_on_a_full_disk_holds_up_no_other() {
     assert!(runs.iter().is_sorted_by_key(|run| run.meta.seq_last));
     stuck.flush().unwrap();
 }
+
+#[test]
+fn nobody_waits_for_a_thread_that_has_died() {
+    let keeper = Running::start();
+    let disk = Disk::new();
+    disk.broken.store(true, Ordering::Relaxed);
+    let (tell, told) = std::sync::mpsc::sync_channel(2);
+    // The second is handed over when nobody stores any more.
+    for _ in 0..2 {
+        let (keeper, shelf, tell) = (keeper.0.clone(), shelf(disk.clone()), tell.clone());
+        std::thread::spawn(move || {
+            let mut recall = life(&shelf, &keeper, 8);
+            let flushed = recall.flush();
+            let full = life(&shelf, &keeper, 400).is_full();
+            tell.send((flushed, full)).unwrap();
+        });
+        let (flushed, full) = told.recv_timeout(Duration::from_secs(10)).unwrap();
+        assert!(flushed.unwrap_err().contains("ended"));
+        assert!(full.unwrap().contains("ended"));
+    }
+}
