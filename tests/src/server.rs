@@ -49,7 +49,16 @@ impl Server {
         let dir = TempDir::with_prefix("fleet-tests-").expect("a directory for the test");
         let data = data(&dir);
         let key = crate::fleet(&["keys", "bootstrap", "--data-dir", text(&data)]).ok();
-        let (child, url) = start("serve", "127.0.0.1:0", &data);
+        Server::with_keys_in(dir, key)
+    }
+
+    /// `fleet serve` on a free port, on what `data` in this directory holds; this is the key of an admin.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn with_keys_in(dir: TempDir, key: String) -> Server {
+        let (child, url) = start("serve", "127.0.0.1:0", &data(&dir));
         Server {
             url,
             key: Some(key),

@@ -171,7 +171,11 @@ impl From<serde_json::Error> for Failure {
 
 impl From<fleet_server::Error> for Failure {
     fn from(error: fleet_server::Error) -> Self {
-        Failure::new(exit::FAILED, format!("failed to {error}"))
+        let exit = match error {
+            fleet_server::Error::KeyExists { .. } => exit::CONFLICT,
+            _ => exit::FAILED,
+        };
+        Failure::new(exit, format!("failed to {error}"))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Why a server did not start, or had to end: each in words that read after "failed to" and say what to do.
 use fleet_api::auth::mode::NotLoopback;
+use fleet_types::KeyId;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -16,12 +17,24 @@ pub enum Error {
     /// Nobody could come in.
     #[error(
         "serve {address}: there is no key yet, so nobody could come in; \
-         make the first one with `fleet keys bootstrap --data {}`, then start again", data.display()
+         make the first one with `fleet keys bootstrap --data-dir {}`, then start again", data.display()
     )]
     NoKeys {
         /// Where it was to listen.
         address: SocketAddr,
         /// Its data.
+        data: PathBuf,
+    },
+    /// There is an admin key, so the first one was made before.
+    #[error(
+        "make the first admin key: {} has {} already; if its token is lost, \
+         `fleet keys bootstrap --another --data-dir {}` makes one beside it, and it stays valid until it is revoked",
+        data.display(), names(known), data.display()
+    )]
+    KeyExists {
+        /// Which.
+        known: Vec<KeyId>,
+        /// Where.
         data: PathBuf,
     },
     /// The journal cannot be used.
@@ -54,4 +67,9 @@ pub enum Error {
     /// The journal cannot be trusted any more; starting again recovers what is durable.
     #[error("go on: {0}; start again, which recovers everything that was acknowledged")]
     Fatal(String),
+}
+
+fn names(keys: &[KeyId]) -> String {
+    let names: Vec<&str> = keys.iter().map(KeyId::as_str).collect();
+    names.join(", ")
 }

@@ -78,10 +78,10 @@ async fn a_server_with_keys_needs_a_first_one() {
         "{refused}"
     );
 
-    let token = bootstrap_key(data.path()).await.unwrap();
+    let token = bootstrap_key(data.path(), false).await.unwrap();
     let running = start(config(Mode::Serve, data.path())).await.unwrap();
     assert!(
-        bootstrap_key(data.path()).await.is_err(),
+        bootstrap_key(data.path(), true).await.is_err(),
         "it wrote beside a running server"
     );
     let head = format!("PUT /v1/fleets/main/agents/a HTTP/1.1\r\nauthorization: Bearer {token}");

@@ -70,3 +70,29 @@ fn a_server_without_a_first_key_says_how_to_make_one() {
     fleet(&["keys", "bootstrap", "--data-dir", data.to_str().unwrap()])
         .failed(1, "serves this directory");
 }
+
+#[test]
+fn a_second_bootstrap_makes_no_second_key_unasked() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let bootstrap = |more: &[&str]| {
+        let mut line = vec!["keys", "bootstrap", "--data-dir", data.to_str().unwrap()];
+        line.extend(more);
+        fleet(&line)
+    };
+    let first = bootstrap(&[]).ok();
+    let id = first.trim_start_matches("fk_").split('_').next().unwrap();
+    let again = bootstrap(&[]);
+    again.failed(5, "--another");
+    again.failed(5, id);
+    assert_eq!(again.stdout, "");
+
+    let other = bootstrap(&["--another"]).ok();
+    assert_ne!(first, other);
+    let server = Server::with_keys_in(folder, first);
+    let status = |key: &str| fleet_at(&server.url, Some(key), &["status"]);
+    status(server.key.as_deref().unwrap()).ok();
+    status(&other).ok();
+    let list = server.fleet(&["keys", "list", "-o", "name"]).ok();
+    assert_eq!(list.lines().count(), 2);
+}

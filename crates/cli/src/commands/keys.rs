@@ -35,6 +35,8 @@ pub enum Command {
         tenant: Option<TenantId>,
     },
     /// Make the first admin key of a server that is stopped
+    ///
+    /// Whoever can write the data directory can do this: guard it.
     Bootstrap {
         /// The server's data directory
         #[arg(
@@ -44,6 +46,9 @@ pub enum Command {
             value_name = "DIRECTORY"
         )]
         data_dir: PathBuf,
+        /// Make one although there is an admin key already, as when its token is lost; the old one stays valid
+        #[arg(long)]
+        another: bool,
     },
 }
 
@@ -134,11 +139,16 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
             eprintln!("key {id} opens nothing any more");
             Ok(())
         }
-        Command::Bootstrap { data_dir } => {
-            let token = fleet_server::bootstrap_key(&data_dir).await?;
+        Command::Bootstrap { data_dir, another } => {
+            let token = fleet_server::bootstrap_key(&data_dir, another).await?;
             output::write(&format!("{token}\n"))?;
+            let which = if another {
+                "another"
+            } else {
+                "the server's first"
+            };
             eprintln!(
-                "this is the server's first admin key: keep the line above, it is not shown again.\n\
+                "this is {which} admin key: keep the line above, it is not shown again.\n\
                  fleet serve --data-dir {}\n\
                  export FLEET_KEY=…",
                 data_dir.display()
