@@ -1,4 +1,4 @@
-//! The commands: one file each.
+//! The commands: one file each, or a folder with one file for each subcommand.
 mod actions;
 mod agents;
 mod apply;

@@ -1,0 +1,51 @@
+//! `fleet permits list`.
+use super::shown::Shown;
+use crate::context::{Global, Watch};
+use crate::failure::Outcome;
+use crate::output;
+use clap::{Args, ValueEnum};
+use fleet_client::Fleet;
+use fleet_client::http::PermitFilter;
+use fleet_types::AgentId;
+use fleet_types::permit::ViewState;
+
+/// Which permits.
+#[derive(Args)]
+pub struct List {
+    /// Of this agent
+    #[arg(long)]
+    agent: Option<AgentId>,
+    /// In this state
+    #[arg(long, value_enum)]
+    state: Option<State>,
+    #[command(flatten)]
+    watch: Watch,
+}
+
+/// A permit's state.
+#[derive(Clone, Copy, ValueEnum)]
+pub enum State {
+    /// Waits
+    Queued,
+    /// Holds
+    Granted,
+    /// Holds, and waits for more
+    Extending,
+}
+
+pub async fn run(global: &Global, fleet: &Fleet, list: List) -> Outcome {
+    let state = list.state.map(|state| match state {
+        State::Queued => ViewState::Queued,
+        State::Granted => ViewState::Granted,
+        State::Extending => ViewState::Extending,
+    });
+    let agent = list.agent;
+    let filter = PermitFilter { agent, state };
+    let empty = "no permits are held or waited for: fleet permits request ACTION --agent AGENT";
+    let show = async || {
+        let views = fleet.permits(&filter).await?;
+        let rows: Vec<_> = views.into_iter().map(Shown).collect();
+        output::list(global.output, &rows, empty)
+    };
+    list.watch.each(show).await
+}

@@ -1,0 +1,111 @@
+//! `fleet permits request`: ask, and wait for the turn.
+use super::shown;
+use super::wanted::Wanted;
+use crate::context::Global;
+use crate::exit;
+use crate::failure::{Failure, Outcome, exit_of};
+use crate::output::{self, Format};
+use crate::{paint, show};
+use fleet_client::Fleet;
+use fleet_types::Millis;
+use fleet_types::permit::{Decision, Grant, ViewState};
+use std::time::{Duration, Instant};
+
+pub async fn run(global: &Global, fleet: &Fleet, wanted: Wanted) -> Outcome {
+    let until = Instant::now() + Duration::from_millis(wanted.wait.0);
+    let explain = wanted.explain;
+    let mut decision = fleet.request(wanted.ask()?).await?;
+    while let Decision::Queued(queued) = &decision {
+        // Not given up when the wait is over: the server's last word comes a moment later, and only that ends it.
+        let left = until.saturating_duration_since(Instant::now());
+        if global.is_for_people() {
+            eprintln!(
+                "{} waits for {}",
+                queued.permit,
+                show::blocker(&queued.waits_for)
+            );
+        }
+        let wait = Millis(
+            u64::try_from(left.as_millis())
+                .unwrap_or(u64::MAX)
+                .clamp(1_000, 25_000),
+        );
+        decision = match fleet.permit(queued.permit, wait).await {
+            Ok(view) if view.state == ViewState::Queued => continue,
+            Ok(view) => Decision::Granted(Grant {
+                permit: view.permit,
+                resources: view.resources,
+                expires_at: view.until,
+                explain: Vec::new(),
+            }),
+            Err(error) => match error.denial() {
+                Some(denial) => Decision::Denied(denial.clone()),
+                None => return Err(error.into()),
+            },
+        };
+    }
+    tell(global, decision, explain)
+}
+
+fn tell(global: &Global, decision: Decision, explain: bool) -> Outcome {
+    let denied = match &decision {
+        Decision::Denied(denial) => Some(exit_of(denial.code)),
+        Decision::Granted(_) | Decision::Queued(_) => None,
+    };
+    match (global.output, &decision) {
+        (Format::Json | Format::Yaml, _) => output::raw(global.output, &decision)?,
+        (Format::Name, Decision::Granted(grant)) => output::write(&format!("{}\n", grant.permit))?,
+        (Format::Name, Decision::Queued(queued)) => output::write(&format!("{}\n", queued.permit))?,
+        (Format::Name, Decision::Denied(_)) => {}
+        (Format::Table, Decision::Granted(grant)) => {
+            output::detail(Format::Table, &shown::Granted(grant.clone()))?;
+            if explain {
+                shown::gates(&grant.explain)?;
+            }
+        }
+        (Format::Table, Decision::Queued(queued)) => {
+            output::write(&format!(
+                "{} {}: {} before it, waits for {}; denied {} if its turn has not come\n",
+                queued.permit,
+                paint::waiting("queued"),
+                queued.position,
+                show::blocker(&queued.waits_for),
+                show::relative(queued.until),
+            ))?;
+            eprintln!(
+                "ask again with: fleet permits get {} --wait 25s",
+                queued.permit
+            );
+            if explain {
+                shown::gates(&queued.explain)?;
+            }
+        }
+        (Format::Table, Decision::Denied(denial)) => {
+            output::write(&format!(
+                "{} by the {} gate: {}: {}\n",
+                paint::bad("denied"),
+                show::word(&denial.gate),
+                denial.code,
+                denial.reason
+            ))?;
+            if let Some(blocker) = &denial.blocker {
+                output::write(&format!("in the way: {}\n", show::blocker(blocker)))?;
+            }
+            if let Some(after) = denial.retry_after_ms {
+                eprintln!("try again in {}", show::span_ms(after.0));
+            }
+            eprintln!("more: https://fleetcommand.dev/errors/{}", denial.code);
+            if explain {
+                shown::gates(&denial.explain)?;
+            }
+        }
+    }
+    match denied {
+        Some(code) => Err(Failure::told(if code == exit::FAILED {
+            exit::DENIED
+        } else {
+            code
+        })),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,97 @@
+//! What is asked for: the same words for `fleet permits request` and `fleet permits explain`.
+use crate::failure::{Failure, Outcome};
+use crate::parse;
+use clap::Args;
+use fleet_client::Ask;
+use fleet_types::agent::Priority;
+use fleet_types::budget::Cost;
+use fleet_types::lock::Mode;
+use fleet_types::{ActionName, AgentId, Millis, RequestId, ResourcePath};
+use std::time::Duration;
+
+/// What is asked for.
+#[derive(Args)]
+pub struct Wanted {
+    /// What is to be done, such as payment.send
+    action: ActionName,
+    /// Who wants it; absent: the agent that the key is bound to
+    #[arg(long)]
+    agent: Option<AgentId>,
+    /// A resource that nobody else may hold meanwhile; may be given several times
+    #[arg(short = 'x', long, value_name = "RESOURCE", alias = "resource")]
+    exclusive: Vec<ResourcePath>,
+    /// A resource that others may read meanwhile
+    #[arg(long, value_name = "RESOURCE")]
+    shared: Vec<ResourcePath>,
+    /// A resource that others may change meanwhile, in ways whose order does not matter
+    #[arg(long, value_name = "RESOURCE")]
+    commuting: Vec<ResourcePath>,
+    /// Wait so long for its turn; without: an answer now
+    #[arg(long, value_parser = parse::millis, default_value = "0s", value_name = "TIME")]
+    pub wait: Millis,
+    /// Hold it so long unless renewed; absent: the fleet's default
+    #[arg(long, value_parser = parse::millis, value_name = "TIME")]
+    ttl: Option<Millis>,
+    /// Most money it will cost, such as 0.25
+    #[arg(long, value_parser = parse::money, default_value = "0", value_name = "AMOUNT")]
+    money: u64,
+    /// Most tokens it will cost
+    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    tokens: u64,
+    /// 1 (least) to 10 (most urgent); absent: the agent's own
+    #[arg(long, value_parser = parse::priority)]
+    priority: Option<Priority>,
+    /// A label, for selectors and budgets; may be given several times
+    #[arg(short, long, value_parser = parse::label, value_name = "KEY=VALUE")]
+    label: Vec<(String, String)>,
+    /// The action's arguments, as a JSON object
+    #[arg(long, value_name = "JSON")]
+    parameters: Option<String>,
+    /// Your own id of this request: a repeat gets the first answer
+    #[arg(long, value_name = "ID")]
+    request_id: Option<RequestId>,
+    /// Show what every gate saw
+    #[arg(long)]
+    pub explain: bool,
+}
+
+impl Wanted {
+    /// As the client asks.
+    pub fn ask(self) -> Outcome<Ask> {
+        let mut ask = Ask::new(self.action)
+            .cost(Cost {
+                money_micros: self.money,
+                tokens: self.tokens,
+            })
+            .wait(Duration::from_millis(self.wait.0))
+            .labels(parse::labels(&self.label).map_err(Failure::usage)?);
+        for (paths, mode) in [
+            (self.exclusive, Mode::Exclusive),
+            (self.shared, Mode::Shared),
+            (self.commuting, Mode::Commuting),
+        ] {
+            for path in paths {
+                ask = ask.claim(path, mode);
+            }
+        }
+        if let Some(agent) = self.agent {
+            ask = ask.agent(agent);
+        }
+        if let Some(ttl) = self.ttl {
+            ask = ask.ttl(Duration::from_millis(ttl.0));
+        }
+        if let Some(priority) = self.priority {
+            ask = ask.priority(priority);
+        }
+        if let Some(id) = self.request_id {
+            ask = ask.request_id(id);
+        }
+        if let Some(text) = self.parameters {
+            let parameters = serde_json::from_str(&text).map_err(|error| {
+                Failure::usage(format!("--parameters is no JSON object: {error}"))
+            })?;
+            ask = ask.parameters(parameters);
+        }
+        Ok(if self.explain { ask.explain() } else { ask })
+    }
+}
