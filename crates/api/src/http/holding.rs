@@ -83,6 +83,8 @@ async fn finish(
         .await?
     {
         Reply::Finished(finished) => Ok(axum::Json(finished).into_response()),
+        // One that waited is withdrawn: its denial is the answer.
+        Reply::Decision(Decision::Denied(denial)) => Err(denial.into()),
         other => unexpected(&other),
     }
 }
