@@ -4,7 +4,7 @@ use fleet_client::{Fleet, Http};
 use fleet_types::FleetId;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -145,6 +145,24 @@ impl Follower {
     #[must_use]
     pub fn line(&self, within: Duration) -> Option<String> {
         self.lines.recv_timeout(within).ok()
+    }
+
+    /// Sends it a signal, such as `TERM`.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn signal(&self, name: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", name, &id]).status();
+        assert!(sent.expect("there is a program `kill`").success());
+    }
+
+    /// Waits for its end; the exit code, where it had one.
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn code(&mut self) -> Option<i32> {
+        self.child.wait().expect("a child ends").code()
     }
 }
 

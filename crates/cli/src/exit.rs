@@ -14,6 +14,10 @@ pub const AUTH: u8 = 4;
 pub const CONFLICT: u8 = 5;
 /// The permit was denied.
 pub const DENIED: u8 = 6;
+/// Ended by SIGINT (Ctrl-C).
+pub const INTERRUPTED: u8 = 130;
+/// Ended by SIGTERM.
+pub const TERMINATED: u8 = 143;
 
 /// The table in `fleet --help`.
 pub const HELP: &str = "\
@@ -24,4 +28,5 @@ Exit codes:
   3  there is no such thing
   4  no valid key, or one that does not reach that far
   5  something is in the way of the change
-  6  the permit was denied";
+  6  the permit was denied
+  130, 143  ended by Ctrl-C, by SIGTERM";

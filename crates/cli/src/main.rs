@@ -10,6 +10,7 @@ mod output;
 mod paint;
 mod parse;
 mod show;
+mod stop;
 
 use clap::Parser;
 use commands::Command;

@@ -208,3 +208,68 @@ fn limits_and_budgets_stop_and_say_so() {
         .json();
     assert_eq!(explained["decision"], "denied");
 }
+
+#[test]
+fn who_is_told_to_end_leaves_nothing_in_the_queue() {
+    let server = Server::dev();
+    let line = |agent: &'static str, more: &[&'static str]| {
+        let mut line = vec!["permits", "request", "x", "--agent", agent, "-x", "r/1"];
+        line.extend(["-o", "name"].iter().chain(more));
+        line
+    };
+    let held = server.fleet(&line("one", &[])).ok();
+    let queued = || {
+        server
+            .fleet(&["permits", "list", "--state", "queued", "-o", "name"])
+            .ok()
+    };
+    let begin = |line: &[&str]| {
+        let asks = server.follow(line);
+        while queued().is_empty() {
+            thread::sleep(Duration::from_millis(20));
+        }
+        asks
+    };
+    for (signal, code) in [("INT", 130), ("TERM", 143)] {
+        let line = line("two", &["--wait", "60s", "--request-id", signal]);
+        let mut asks = begin(&line);
+        asks.signal(signal);
+        assert_eq!(asks.code(), Some(code));
+        assert_eq!(queued(), "");
+        // Its id tells what became of it.
+        server.fleet(&line).failed(6, "");
+    }
+    let denied = server.fleet(&["events", "--types", "permit.denied"]).ok();
+    assert_eq!(denied.matches("cancelled").count(), 2, "{denied}");
+
+    // Killed, it cannot: the request waits on, and its id finds it again.
+    let line = line("two", &["--wait", "60s", "--request-id", "KILL"]);
+    drop(begin(&line));
+    let left = queued();
+    assert_ne!(left, "");
+    thread::scope(|scope| {
+        let again = scope.spawn(|| server.fleet(&line));
+        server
+            .fleet(&["permits", "complete", &held, "--agent", "one"])
+            .ok();
+        assert_eq!(again.join().unwrap().ok(), left);
+    });
+    server
+        .fleet(&["permits", "cancel", &left, "--agent", "two"])
+        .ok();
+
+    // The person who withdraws one that waits is told so.
+    server
+        .fleet(&["permits", "request", "x", "--agent", "one", "-x", "r/1"])
+        .ok();
+    let mut asks = begin(&[
+        "permits", "request", "x", "--agent", "two", "-x", "r/1", "--wait", "60s",
+    ]);
+    let waits = queued();
+    let told = server.fleet(&["permits", "cancel", &waits, "--agent", "two"]);
+    assert_eq!(
+        (told.code, told.stderr),
+        (0, format!("{waits} is withdrawn\n"))
+    );
+    assert_eq!(asks.code(), Some(6));
+}

@@ -1,8 +1,8 @@
 //! What `dev` and `serve` share: start, say where, wait for the end, stop in order.
 use crate::failure::{Failure, Outcome};
+use crate::stop::Stop;
 use crate::{exit, output};
 use fleet_server::{Config, Running};
-use tokio::signal::unix::{SignalKind, signal};
 
 /// Serves until SIGINT, SIGTERM or a failure that only a new start mends; with its parent, also until standard input
 /// ends.
@@ -13,8 +13,7 @@ pub async fn serve(
 ) -> Outcome {
     fleet_server::logging::start(&config);
     // Before the server stands, so that no signal is lost.
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut terminate = signal(SignalKind::terminate())?;
+    let mut stop = Stop::listen()?;
     let running = fleet_server::start(config).await?;
     // One line on standard output, for scripts that wait for it.
     output::write(&format!("http://{}\n", running.addr))?;
@@ -28,19 +27,12 @@ pub async fn serve(
     };
     let failure = tokio::select! {
         () = orphaned => None,
-        _ = interrupt.recv() => None,
-        _ = terminate.recv() => None,
+        _ = stop.asked() => None,
         failure = running.failed() => Some(failure),
-    };
-    let again = async {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
     };
     tokio::select! {
         () = running.stop() => {}
-        () = again => return Err(Failure::new(exit::FAILED, "stopped abruptly; what was acknowledged is durable")),
+        _ = stop.asked() => return Err(Failure::new(exit::FAILED, "stopped abruptly; what was acknowledged is durable")),
     }
     match failure {
         None => Ok(()),

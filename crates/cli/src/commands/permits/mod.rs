@@ -7,6 +7,7 @@ mod renew;
 mod request;
 mod shown;
 mod wanted;
+mod withdraw;
 
 use crate::context::Global;
 use crate::failure::Outcome;

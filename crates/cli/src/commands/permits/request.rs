@@ -1,20 +1,36 @@
 //! `fleet permits request`: ask, and wait for the turn.
 use super::shown;
 use super::wanted::Wanted;
+use super::withdraw;
 use crate::context::Global;
 use crate::exit;
 use crate::failure::{Failure, Outcome, exit_of};
 use crate::output::{self, Format};
 use crate::{paint, show};
 use fleet_client::Fleet;
+use fleet_client::ask::Asking;
 use fleet_types::Millis;
 use fleet_types::permit::{Decision, Grant, ViewState};
+use fleet_types::session::PermitRequest;
 use std::time::{Duration, Instant};
 
 pub async fn run(global: &Global, fleet: &Fleet, wanted: Wanted) -> Outcome {
-    let until = Instant::now() + Duration::from_millis(wanted.wait.0);
-    let explain = wanted.explain;
-    let mut decision = fleet.request(wanted.ask()?).await?;
+    let (wait, explain) = (wanted.wait, wanted.explain);
+    let mut request = wanted.ask()?.into_request();
+    let decision = if wait.0 == 0 {
+        fleet.request(request).await?
+    } else {
+        let id = withdraw::Id::of(&mut request)?;
+        let turn = turn(global, fleet, &request);
+        withdraw::when_stopped(fleet, &request, id, turn).await?
+    };
+    tell(global, decision, explain)
+}
+
+/// Asks, and waits for its turn.
+async fn turn(global: &Global, fleet: &Fleet, request: &PermitRequest) -> Outcome<Decision> {
+    let until = Instant::now() + Duration::from_millis(request.wait_ms.0);
+    let mut decision = fleet.request(request.clone()).await?;
     while let Decision::Queued(queued) = &decision {
         // Not given up when the wait is over: the server's last word comes a moment later, and only that ends it.
         let left = until.saturating_duration_since(Instant::now());
@@ -44,7 +60,7 @@ pub async fn run(global: &Global, fleet: &Fleet, wanted: Wanted) -> Outcome {
             },
         };
     }
-    tell(global, decision, explain)
+    Ok(decision)
 }
 
 fn tell(global: &Global, decision: Decision, explain: bool) -> Outcome {

@@ -26,7 +26,7 @@ pub struct Wanted {
     /// A resource that others may change meanwhile, in ways whose order does not matter
     #[arg(long, value_name = "RESOURCE")]
     commuting: Vec<ResourcePath>,
-    /// Wait so long for its turn; without: an answer now
+    /// Wait so long for its turn; without: an answer now. Ctrl-C and SIGTERM withdraw it, kill -9 leaves it in the queue
     #[arg(long, value_parser = parse::millis, default_value = "0s", value_name = "TIME")]
     pub wait: Millis,
     /// Hold it so long unless renewed; absent: the fleet's default
