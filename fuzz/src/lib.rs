@@ -7,6 +7,7 @@
 //! To add one: a function in [`targets`], its line in [`TARGETS`], its seeds, a file in `fuzz_targets/` and its entry in
 //! `Cargo.toml`.
 pub mod mutate;
+pub mod parts;
 pub mod seeds;
 pub mod targets;
 
@@ -22,7 +23,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target {
         name: "session_client",
         run: targets::session_client,
@@ -57,6 +58,11 @@ pub const TARGETS: [Target; 8] = [
         name: "snapshots",
         run: targets::snapshots,
         seeds: seeds::snapshots,
+    },
+    Target {
+        name: "runs",
+        run: targets::runs,
+        seeds: seeds::runs,
     },
     Target {
         name: "manifest",

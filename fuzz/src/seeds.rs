@@ -1,12 +1,19 @@
 //! What the decoders should take: samples by hand, one on each line of a file in `seeds/`, and what a simulated fleet
 //! writes.
+use crate::parts::Parts;
+use fleet_core::Evicted;
 use fleet_journal::Reader;
 use fleet_journal::memory::Disk;
+use fleet_runtime::Recall;
+use fleet_runtime::recall::Shelf;
+use fleet_runtime::recall::place::{InMemory, Place};
 use fleet_sim::Config;
 use fleet_sim::requests::{self, Known};
 use fleet_sim::rng::Rng;
 use fleet_sim::server::Server;
-use fleet_types::{Envelope, Time};
+use fleet_types::{Envelope, Seq, Time};
+use serde_json::json;
+use std::sync::Arc;
 
 /// 2026-11-02 08:00:00 UTC, in microseconds.
 const MORNING: u64 = 1_793_606_400_000_000;
@@ -74,6 +81,48 @@ pub fn rows() -> Vec<Vec<u8>> {
     // A zstd frame of "[]" and zeros.
     seeds.push(b"\x28\xb5\x2f\xfd\x20\x02\x11\x00\x00[]".to_vec());
     seeds
+}
+
+/// Files of answers that a fleet's memory let go: of one block, whole and taken apart, and of several.
+#[must_use]
+pub fn runs() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for count in [1, 7, 60] {
+        let small = stored(count);
+        seeds.push(Parts::unpack(&small).write());
+        seeds.push(small);
+    }
+    seeds.push(stored(150));
+    seeds
+}
+
+/// The file of so many answers, granted and denied.
+fn stored(count: u64) -> Vec<u8> {
+    let place = InMemory::with_room(usize::MAX);
+    let fleet = "acme/main".parse().expect("a key");
+    let shelf = Shelf::open(fleet, Box::new(place.clone())).expect("an empty place opens");
+    let mut recall = Recall::new(Arc::new(shelf), None, 10_000);
+    for number in 0..count {
+        let (at, id) = (MORNING + 1_000 * number, format!("p{}", 2 * number));
+        let outcome = match number % 3 {
+            0 => {
+                json!({"Denied": {"permit": id, "code": "lock_held", "gate": "locks", "reason": "held"}})
+            }
+            _ => json!({"Granted": {"permit": id, "token": 2 * number, "expires_at": at}}),
+        };
+        let entry = json!({
+            "at": at, "asker": number % 5, "id": format!("r-{number}"), "fingerprint": number, "outcome": outcome,
+        });
+        recall.push(Evicted {
+            seq: Seq(number + 9),
+            entry: serde_json::from_value(entry).expect("an answer"),
+        });
+    }
+    recall.flush().expect("there is room");
+    let sheet = place.open(1).expect("it was stored");
+    let mut file = vec![0; sheet.size() as usize];
+    sheet.read(0, &mut file).expect("it is in memory");
+    file
 }
 
 /// States that a fleet was in.

@@ -1,10 +1,13 @@
 //! One function for each decoder.
 use crate::apply::document::Document;
+use crate::parts::Parts;
 use axum::extract::Query;
 use fleet_api::session::wire;
 use fleet_api::{cursor, events, http};
 use fleet_core::State;
 use fleet_journal::{Batch, FleetKey, GENESIS, Row, SealedSnapshot, Snapshot};
+use fleet_runtime::recall::Shelf;
+use fleet_runtime::recall::place::{InMemory, Place};
 use fleet_types::session::{self, ClientFrame, ServerFrame};
 use fleet_types::view::Page;
 use fleet_types::{
@@ -189,6 +192,33 @@ pub fn snapshots(data: &[u8]) {
         let body = state.to_snapshot();
         let again = State::from_snapshot(&body).expect("what was written can be read");
         assert!(again.to_snapshot() == body, "it changes on its way");
+    }
+}
+
+/// Files of stored answers: as they lie on the disk, and made of parts, which no checksum guards from being changed.
+pub fn runs(data: &[u8]) {
+    run(data, 1);
+    if let Some(parts) = Parts::read(data) {
+        // Of eight the same one is made, without any of them twice.
+        run(&parts.pack(), 8);
+    }
+}
+
+fn run(file: &[u8], count: u64) {
+    let place = InMemory::with_room(usize::MAX);
+    for number in 1..=count {
+        let written = place.write(number, &mut |out| out.write_all(file));
+        written.expect("there is room");
+    }
+    let fleet: FleetKey = "acme/main".parse().expect("a key");
+    let Ok(shelf) = Shelf::open(fleet, Box::new(place)) else {
+        return;
+    };
+    let is_sound = shelf.verify().is_ok();
+    let merged = shelf.tidy(&|| false);
+    assert!(merged.is_ok() || !is_sound, "{:?}", merged.err());
+    if is_sound {
+        shelf.verify().expect("what is made of sound runs is sound");
     }
 }
 

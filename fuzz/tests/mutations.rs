@@ -1,6 +1,9 @@
 //! Every target over its seeds, and over some thousand changes of them.
 use fleet_fuzz::mutate::mutate;
+use fleet_fuzz::parts::Parts;
 use fleet_fuzz::{TARGETS, Target};
+use fleet_runtime::recall::Shelf;
+use fleet_runtime::recall::place::{InMemory, Place};
 use fleet_sim::rng::Rng;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -77,6 +80,11 @@ fn snapshots() {
 }
 
 #[test]
+fn runs() {
+    mutations("runs");
+}
+
+#[test]
 fn manifest() {
     mutations("manifest");
 }
@@ -92,4 +100,12 @@ fn samples_are_taken() {
     all::<fleet_types::session::ClientFrame>(fleet_fuzz::seeds::session_client());
     all::<fleet_types::session::ServerFrame>(fleet_fuzz::seeds::session_server());
     all::<fleet_types::Envelope>(fleet_fuzz::seeds::commands());
+    for seed in fleet_fuzz::seeds::runs() {
+        let parts = Parts::read(&seed).filter(|_| !seed.starts_with(b"FLEETRN1"));
+        let file = parts.map_or(seed, |parts| parts.pack());
+        let place = InMemory::with_room(usize::MAX);
+        place.write(1, &mut |out| out.write_all(&file)).unwrap();
+        let shelf = Shelf::open("acme/main".parse().unwrap(), Box::new(place)).unwrap();
+        shelf.verify().unwrap();
+    }
 }

@@ -10,7 +10,9 @@ use std::io::{Result, Write};
 pub const MAGIC: &[u8; MAGIC_LENGTH] = b"FLEETRN1";
 pub const MAGIC_LENGTH: usize = 8;
 /// A block is closed when it has so many bytes: what one look-up reads, about a hundred answers.
-const BLOCK_BYTES: usize = 16 << 10;
+pub const BLOCK_BYTES: usize = 16 << 10;
+/// The longest text of an answer; that of a denial which explains itself is far below.
+pub const LINE_BYTES_MAX: usize = 1 << 20;
 const LEVEL: i32 = 1;
 
 /// What is said of a run in it.
@@ -83,6 +85,10 @@ impl<'a> Draft<'a> {
 
     /// Adds a line. Hashes must not fall.
     pub fn put(&mut self, line: &Line<'_>) -> Result<()> {
+        if line.text.len() > LINE_BYTES_MAX {
+            let why = format!("an answer of {} bytes", line.text.len());
+            return Err(std::io::Error::new(std::io::ErrorKind::InvalidInput, why));
+        }
         if self.hashes.is_empty() {
             self.block_first = line.hash;
         }
@@ -105,6 +111,7 @@ impl<'a> Draft<'a> {
         let blocks = std::mem::take(&mut self.blocks);
         self.part(&blocks)?;
         self.meta.filter_at = self.offset;
+        self.filter.fold(self.meta.count);
         self.part(&self.filter.to_bytes())?;
         let begin = self.offset;
         self.part(&serde_json::to_vec(&self.meta)?)?;

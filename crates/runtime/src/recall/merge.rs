@@ -98,7 +98,7 @@ impl<'a> Cursor<'a> {
     fn fill(&mut self) -> Result<(), Error> {
         while self.lines.is_empty() && self.block < self.run.blocks() {
             let block = self.run.block(self.block)?;
-            let failed = |error| self.run.failed(error);
+            let failed = |fault| self.run.failed(fault);
             let texts = block.texts().map_err(failed)?;
             let lines = block.lines(&texts).map_err(failed)?;
             let lines = lines.into_iter().rev();

@@ -9,6 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The directory beside the journal that has a directory for each fleet.
 pub const DIRECTORY: &str = "answers";
 const SUFFIX: &str = ".run";
+/// Digits in the name of a file; more files are made by nobody.
+const DIGITS: usize = 12;
 
 /// Writes the content of a file.
 pub type Fill<'a> = &'a mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>;
@@ -71,11 +73,9 @@ impl Directory {
 
 impl Place for Directory {
     fn numbers(&self) -> Result<Vec<u64>, Error> {
-        let names = fs::files(&self.dir, SUFFIX)?;
-        Ok(names
-            .into_iter()
-            .filter_map(|(name, _)| name.parse().ok())
-            .collect())
+        let names = fs::files(&self.dir, SUFFIX)?.into_iter();
+        let of_runs = names.filter(|(name, _)| name.len() == DIGITS);
+        Ok(of_runs.filter_map(|(name, _)| name.parse().ok()).collect())
     }
 
     fn write(&self, number: u64, fill: Fill<'_>) -> Result<(), Error> {
@@ -99,7 +99,7 @@ impl Place for Directory {
     }
 
     fn name(&self, number: u64) -> PathBuf {
-        self.dir.join(format!("{number:012}{SUFFIX}"))
+        self.dir.join(format!("{number:0DIGITS$}{SUFFIX}"))
     }
 }
 
@@ -173,7 +173,7 @@ impl Place for InMemory {
     }
 
     fn name(&self, number: u64) -> PathBuf {
-        PathBuf::from(format!("memory/{number:012}{SUFFIX}"))
+        PathBuf::from(format!("memory/{number:0DIGITS$}{SUFFIX}"))
     }
 }
 

@@ -81,6 +81,14 @@ impl Shelf {
         })
     }
 
+    /// Reads all that is stored.
+    ///
+    /// # Errors
+    /// When something of it cannot be read, is not what was written, or would not be found.
+    pub fn verify(&self) -> Result<(), Error> {
+        self.runs().iter().try_for_each(|run| run.verify())
+    }
+
     /// Whose answers these are.
     pub fn fleet(&self) -> &FleetKey {
         &self.fleet

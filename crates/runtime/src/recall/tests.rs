@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 mod keeper;
+mod run;
 
 const MORNING: Time = Time(1_793_606_400_000_000);
 
@@ -359,7 +360,11 @@ fn damage_is_refused_and_not_taken_for_new() {
     world.granted(&request(0));
     damage(&path, usize::MAX);
     let error = Shelf::open(key(), Box::new(place())).err().unwrap();
-    assert!(error.chain().contains("read"), "{}", error.chain());
+    let told = error.chain();
+    assert!(
+        matches!(error, Error::Corrupt { .. }) && told.contains("1.run"),
+        "{told}"
+    );
     damage(&path, usize::MAX);
     let other = FleetKey::new("acme", "other").unwrap();
     assert!(Shelf::open(other, Box::new(place())).is_err());
