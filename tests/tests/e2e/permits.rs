@@ -210,6 +210,15 @@ fn limits_and_budgets_stop_and_say_so() {
 }
 
 #[test]
+fn explain_answers_for_an_agent_that_has_not_asked_yet() {
+    let server = Server::dev();
+    let explained = server.fleet(&["permits", "explain", "x", "--agent", "new", "-x", "r/1"]);
+    assert!(explained.ok().starts_with("would be granted"));
+    let agents = server.fleet(&["agents", "list", "-o", "name"]).ok();
+    assert_eq!(agents, "", "explain changes nothing");
+}
+
+#[test]
 fn who_is_told_to_end_leaves_nothing_in_the_queue() {
     let server = Server::dev();
     let line = |agent: &'static str, more: &[&'static str]| {

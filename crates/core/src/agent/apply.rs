@@ -1,11 +1,8 @@
 //! What registry events do to the state.
-use super::{Agent, Terms, speaker};
-use crate::map::Map;
-use crate::permit::NOTHING;
+use super::{Agent, speaker};
 use crate::state::State;
 use fleet_types::Time;
 use fleet_types::event::{AgentRegistered, AgentRemoved, AgentStatusSet};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 pub fn registered(state: &mut State, event: &AgentRegistered, at: Time) {
@@ -13,22 +10,9 @@ pub fn registered(state: &mut State, event: &AgentRegistered, at: Time) {
     let key = match state.agents.key(&definition.id) {
         Some(key) => key,
         None => {
-            let key = state.agents.agents.insert(Agent {
-                id: definition.id.clone(),
-                versions: Vec::new(),
-                speaks: definition.clone(),
-                replaced_by: None,
-                chain: state.scopes.chain(None),
-                groups: state.groups.of(&definition.id),
-                instances: Map::default(),
-                usage: Default::default(),
-                registered_at: at,
-                updated_at: at,
-                terms: Terms::default(),
-                first_permit: NOTHING,
-                in_flight: 0,
-                waiting: BTreeSet::new(),
-            });
+            let groups = state.groups.of(&definition.id);
+            let fresh = Agent::fresh(definition, groups, at);
+            let key = state.agents.agents.insert(fresh);
             state.agents.file(key);
             state
                 .scopes

@@ -14,12 +14,15 @@ use fleet_types::view::Usage;
 use fleet_types::{AgentId, GroupId, InstanceId, Time, Version};
 pub use instance::Instance;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// The small number of an agent inside the state.
 pub type AgentKey = u32;
+
+/// The key of an agent that is not registered yet.
+pub const NOT_YET: AgentKey = AgentKey::MAX;
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Registry {
@@ -74,6 +77,18 @@ pub struct Terms {
     pub allow: Arc<Allow>,
 }
 
+impl Terms {
+    fn of(speaks: &Definition, allow: Arc<Allow>) -> Terms {
+        Terms {
+            offline: speaks.status == Status::Offline,
+            priority: speaks.priority,
+            weight: speaks.weight,
+            concurrency_max: speaks.config.concurrency_max,
+            allow,
+        }
+    }
+}
+
 fn nothing() -> PermitKey {
     NOTHING
 }
@@ -107,13 +122,7 @@ impl Registry {
                 allow
             }
         };
-        self.agents[key].terms = Terms {
-            offline: speaks.status == Status::Offline,
-            priority: speaks.priority,
-            weight: speaks.weight,
-            concurrency_max: speaks.config.concurrency_max,
-            allow,
-        };
+        self.agents[key].terms = Terms::of(&speaks, allow);
     }
 
     pub fn get(&self, id: &AgentId) -> Option<&Agent> {
@@ -139,6 +148,26 @@ pub fn speaker(versions: &[Arc<Definition>]) -> Option<&Arc<Definition>> {
 }
 
 impl Agent {
+    /// As it begins, at the root of the tree; its version is not among its versions yet.
+    pub fn fresh(definition: &Arc<Definition>, groups: BTreeSet<GroupId>, at: Time) -> Agent {
+        Agent {
+            id: definition.id.clone(),
+            versions: Vec::new(),
+            speaks: definition.clone(),
+            replaced_by: None,
+            chain: smallvec![0],
+            groups,
+            instances: Map::default(),
+            usage: Usage::default(),
+            registered_at: at,
+            updated_at: at,
+            terms: Terms::of(definition, Arc::new(definition.allow.clone())),
+            first_permit: NOTHING,
+            in_flight: 0,
+            waiting: BTreeSet::new(),
+        }
+    }
+
     /// The version of this name.
     pub fn version(&self, version: &Version) -> Option<&Arc<Definition>> {
         self.versions.iter().find(|v| v.version == *version)

@@ -74,10 +74,19 @@ impl Halts {
         state: &'s State,
         agent: AgentKey,
     ) -> impl Iterator<Item = HaltId> + use<'s> {
+        self.over_agent(state, agent, &state.agents.agents[agent])
+    }
+
+    /// The same for an agent that may not be registered yet.
+    pub fn over_agent<'s>(
+        &'s self,
+        state: &'s State,
+        key: AgentKey,
+        agent: &'s Agent,
+    ) -> impl Iterator<Item = HaltId> + use<'s> {
         self.active.iter().copied().filter(move |id| {
             let halt = &self.by_id[id];
-            halt.pinned.contains(&agent)
-                || reaches(state, &halt.order.target, &state.agents.agents[agent])
+            halt.pinned.contains(&key) || reaches(state, &halt.order.target, agent)
         })
     }
 

@@ -1,7 +1,7 @@
 //! May this happen now? A request becomes granted, queued or denied in one step.
 use super::gates::{Ask, Report, Stop, pass};
 use super::{Place, Rank, grant, queue};
-use crate::agent::AgentKey;
+use crate::agent::{Agent, AgentKey};
 use crate::decide::{Decided, rejected};
 use crate::lock::check::Asker;
 use crate::memory::{Outcome, Remembered};
@@ -46,7 +46,8 @@ pub fn decide(
     }
 
     let permit = PermitId(state.next_seq());
-    let ask = first_ask(state, by, agent_key, request, permit, now);
+    let agent = (agent_key, &state.agents.agents[agent_key]);
+    let ask = first_ask(state, by, agent, request, permit, now);
     let mut report = Report::new(request.explain);
     match pass(&ask, &mut report) {
         Ok(passed) => {
@@ -128,13 +129,12 @@ pub fn bounds(state: &State, request: &Request) -> Result<(), Rejection> {
 pub fn first_ask<'s>(
     state: &'s State,
     by: &'s Actor,
-    agent_key: AgentKey,
+    (agent_key, agent): (AgentKey, &'s Agent),
     request: &'s Request,
     id: PermitId,
     now: Time,
 ) -> Ask<'s> {
-    let agent = &state.agents.agents[agent_key];
-    let priority = priority(state, agent_key, request);
+    let priority = request.priority.unwrap_or(agent.terms.priority);
     Ask {
         state,
         by,

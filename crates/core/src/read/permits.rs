@@ -1,13 +1,16 @@
 //! Live permits as seen, and what the gates would say to a request.
 use super::page;
+use crate::agent::{Agent, NOT_YET};
 use crate::permit::gates::{Report, pass};
 use crate::permit::{Permit, PermitKey, Phase, extend, queue, request};
 use crate::reply::grant_now;
 use crate::state::State;
+use fleet_types::agent::Definition;
 use fleet_types::explain::Explanation;
 use fleet_types::permit::{Request, View, ViewState};
 use fleet_types::view::Page;
-use fleet_types::{Actor, AgentId, PermitId, Rejection, Time};
+use fleet_types::{Actor, AgentId, Code, PermitId, Rejection, Time};
+use std::sync::Arc;
 
 /// Which permits to list. Every part that is given must match.
 #[derive(Clone, Debug, Default)]
@@ -95,18 +98,28 @@ fn view(state: &State, key: PermitKey) -> View {
 /// What every gate would say to this request now; nothing is consumed.
 ///
 /// # Errors
-/// When the agent is not known, the caller does not speak for it, or a value is out of the fleet's bounds.
+/// When the agent is not known and would not be registered by asking, the caller does not speak for it, or a value is out of the fleet's bounds.
 pub fn explain(
     state: &State,
     by: &Actor,
     asked: &Request,
     now: Time,
 ) -> Result<Explanation, Rejection> {
-    let agent = request::asker(state, by, &asked.agent)?;
+    let now = now.max(state.now);
+    let fresh;
+    let agent = match request::asker(state, by, &asked.agent) {
+        Ok(key) => (key, &state.agents.agents[key]),
+        // The request itself would register it.
+        Err(rejection) if rejection.code == Code::AgentUnknown && state.settings.auto_register => {
+            let definition = Arc::new(Definition::new(asked.agent.clone()));
+            fresh = Agent::fresh(&definition, state.groups.of(&asked.agent), now);
+            (NOT_YET, &fresh)
+        }
+        Err(rejection) => return Err(rejection),
+    };
     request::bounds(state, asked)?;
     let mut asked = asked.clone();
     asked.explain = true;
-    let now = now.max(state.now);
     let ask = request::first_ask(state, by, agent, &asked, PermitId(state.next_seq()), now);
     let mut report = Report::new(true);
     let decision = match pass(&ask, &mut report) {

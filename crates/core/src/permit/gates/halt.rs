@@ -12,7 +12,7 @@ pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<(), Box<Stop>> {
     }
     report.saw(|| "halts.in_force".into(), halts.active.len() as u64);
     let over = halts
-        .over(ask.state, ask.agent_key)
+        .over_agent(ask.state, ask.agent_key, ask.agent)
         .filter_map(|id| halts.get(id));
     let Some(halt) = over.max_by_key(|halt| (halt.order.mode, std::cmp::Reverse(halt.id))) else {
         return Ok(());
