@@ -15,7 +15,7 @@ use crate::service::{End, Service, chain, watch_all};
 use crate::snapshots::{retain, save, save_by_following};
 use crate::tail::Tail;
 use crate::writer::Writer;
-use fleet_journal::{FleetKey, Journal, SnapshotSaver};
+use fleet_journal::{FleetKey, Journal, Reader, SnapshotSaver};
 use fleet_types::{FleetId, Seq, TenantId};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -328,7 +328,11 @@ impl Inner {
             let saved = {
                 let mut saver = self.saver.lock().unwrap_or_else(PoisonError::into_inner);
                 let remembered_max = self.options.remembered_max;
-                save_by_following(&self.readers, saver.as_mut(), &shelf, remembered_max)
+                let saver = saver.as_mut();
+                let save = |reader: &mut dyn Reader| {
+                    save_by_following(reader, saver, &shelf, remembered_max)
+                };
+                self.readers.lend(save)
             };
             match saved {
                 Ok(seq) => {
@@ -381,7 +385,9 @@ fn prepare(
         .. // What is missing is said in the log: to serve without it is better than not at all.
     } = recovered;
     let shelf = recall.shelf();
-    shelf.cut(state.seq()).map_err(|error| error.chain())?;
+    shelf
+        .cut(state.seq(), state.now())
+        .map_err(|error| error.chain())?;
     archive.keeper.add(shelf);
     tracing::info!(fleet = %key, seq = state.seq().0, replayed, "recovered");
     let shared = Arc::new(Shared {

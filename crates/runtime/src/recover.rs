@@ -1,8 +1,8 @@
 //! From the journal back to a state: the newest sound snapshot, then every batch after it.
 use crate::recall::Recall;
-use fleet_core::{Evicted, Eviction, MEMORY_MAX, State, apply_record};
-use fleet_journal::{FleetKey, Reader};
-use fleet_types::{Epoch, Record, Seq};
+use fleet_core::{Evicted, MEMORY_MAX, State, apply_record};
+use fleet_journal::{FleetKey, Head, Reader};
+use fleet_types::{Epoch, Record, Seq, Time};
 
 /// Format of the snapshots this build writes and reads.
 pub const SNAPSHOT_FORMAT: u32 = 2;
@@ -50,10 +50,19 @@ pub struct Recovered {
     pub snapshot: Seq,
     /// Records applied after it.
     pub replayed: u64,
-    /// The last answer that memory had let go when the snapshot was made.
-    pub evicted_last: Option<Eviction>,
-    /// Whether stored answers are missing that the snapshot relies on; the log says so too.
-    pub missing: bool,
+    /// Whether the stored answers are there that the snapshot relies on.
+    pub stored: Stored,
+}
+
+/// How the answers are found that a snapshot relies on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// All are there.
+    Whole,
+    /// Some were missing, and were taken from the journal again.
+    Restored,
+    /// Some are missing, and the journal has them no longer. The log says which.
+    Missing,
 }
 
 /// Builds the state of a fleet from its journal.
@@ -73,17 +82,83 @@ pub fn recover_into(
     fleet: &FleetKey,
     recall: &mut Recall,
 ) -> Result<Recovered, Error> {
-    let memory_max = recall.memory_max();
-    // As they were: the replay stores newer ones, which do not stand for those.
-    let stored = recall.shelf().runs();
+    let begun = Begun::read(reader, fleet, recall.memory_max())?;
+    let stored = find_stored(reader, fleet, &begun, recall)?;
+    recall.go_on_after(begun.let_go());
     let evicted = &mut |evicted| recall.push_replayed(evicted);
-    let mut recovered = recover_with(reader, fleet, memory_max, evicted)?;
-    let state = &recovered.state;
-    let since = state.remembered_since(state.now());
-    recovered.missing = !recall.check(&stored, recovered.evicted_last, since);
+    let mut recovered = begun.replay(reader, fleet, evicted)?;
+    recovered.stored = stored;
     recall.shelf().set_covered(recovered.snapshot);
     recall.tend(recovered.state.seq());
     Ok(recovered)
+}
+
+/// Looks whether the answers are there that the snapshot relies on, and in the journal for those that are not.
+fn find_stored(
+    reader: &mut dyn Reader,
+    fleet: &FleetKey,
+    begun: &Begun,
+    recall: &mut Recall,
+) -> Result<Stored, Error> {
+    let (since, until) = (begun.remembered_since(), begun.let_go());
+    let Some((gap_after, gap_until)) = recall.shelf().gap(since, until) else {
+        return Ok(Stored::Whole);
+    };
+    let (after, until_shown) = (gap_after.0, gap_until.0);
+    let anchor = reader
+        .anchor(fleet)
+        .map_err(|source| journal(fleet, source))?;
+    if anchor.seq == 0 {
+        tracing::warn!(%fleet, after, until = until_shown, "stored answers are missing; looking for them in the journal");
+        refill(reader, fleet, begun.snapshot, since, recall)?;
+        if recall.shelf().gap(since, until).is_none() {
+            tracing::info!(%fleet, "the missing answers are stored again");
+            return Ok(Stored::Restored);
+        }
+    }
+    tracing::error!(
+        %fleet, after, until = until_shown,
+        "stored answers are missing: request ids asked between these times are forgotten, a repeat of one is a new request"
+    );
+    recall.shelf().forgive(until);
+    Ok(Stored::Missing)
+}
+
+/// Stores what was asked since and answered up to a place in the journal. Memory keeps none here, so that all come that
+/// the snapshot's memory, whatever its size was, had let go.
+fn refill(
+    reader: &mut dyn Reader,
+    fleet: &FleetKey,
+    upto: Seq,
+    since: Time,
+    recall: &mut Recall,
+) -> Result<(), Error> {
+    let mut state = State::default();
+    state.set_memory_max(0);
+    let push = |recall: &mut Recall, evicted: Evicted| {
+        if evicted.entry.at() >= since {
+            recall.push_replayed(evicted);
+        }
+    };
+    let mut more = true;
+    while more && state.seq() < upto {
+        more = follow(reader, fleet, &mut state, &mut |evicted| {
+            push(recall, evicted)
+        })? > 0;
+        more &= recall.is_full().is_none(); // The disk takes them no longer.
+    }
+    if let Err(why) = recall.flush() {
+        tracing::error!(%fleet, %why, "failed to store the missing answers");
+        recall.drop_pending();
+    }
+    Ok(())
+}
+
+fn journal(fleet: &FleetKey, source: fleet_journal::Error) -> Error {
+    Error::Journal {
+        fleet: fleet.clone(),
+        source: Box::new(source),
+    }
 }
 
 /// As [`recover`], with so many answers in memory; `evicted` is told what memory lets go after the snapshot.
@@ -96,41 +171,88 @@ pub fn recover_with(
     memory_max: usize,
     evicted: &mut dyn FnMut(Evicted),
 ) -> Result<Recovered, Error> {
-    let journal = |source| Error::Journal {
-        fleet: fleet.clone(),
-        source: Box::new(source),
-    };
-    let head = reader.head(fleet).map_err(journal)?;
-    let mut state = State::default();
-    let mut snapshot_seq = Seq(0);
-    if let Some(snapshot) = reader.latest_snapshot(fleet).map_err(journal)? {
-        if snapshot.format != SNAPSHOT_FORMAT {
-            return Err(Error::Format {
-                fleet: fleet.clone(),
-                format: snapshot.format,
-            });
+    Begun::read(reader, fleet, memory_max)?.replay(reader, fleet, evicted)
+}
+
+/// A recovery before its replay.
+pub(crate) struct Begun {
+    state: State,
+    /// Where the snapshot stands, or 0.
+    snapshot: Seq,
+    head: Option<Head>,
+}
+
+impl Begun {
+    /// Reads the newest sound snapshot.
+    pub(crate) fn read(
+        reader: &mut dyn Reader,
+        fleet: &FleetKey,
+        memory_max: usize,
+    ) -> Result<Begun, Error> {
+        let head = reader
+            .head(fleet)
+            .map_err(|source| journal(fleet, source))?;
+        let snapshot = reader.latest_snapshot(fleet);
+        let snapshot = snapshot.map_err(|source| journal(fleet, source))?;
+        let mut state = match &snapshot {
+            None => State::default(),
+            Some(snapshot) if snapshot.format != SNAPSHOT_FORMAT => {
+                return Err(Error::Format {
+                    fleet: fleet.clone(),
+                    format: snapshot.format,
+                });
+            }
+            Some(snapshot) => {
+                State::from_snapshot(&snapshot.body).map_err(|source| Error::Decode {
+                    fleet: fleet.clone(),
+                    what: format!("the snapshot at {}", snapshot.seq),
+                    source,
+                })?
+            }
+        };
+        state.set_memory_max(memory_max);
+        Ok(Begun {
+            state,
+            snapshot: Seq(snapshot.map_or(0, |snapshot| snapshot.seq)),
+            head,
+        })
+    }
+
+    /// When the last answer was asked that memory had let go.
+    pub(crate) fn let_go(&self) -> Time {
+        self.state.evicted_last().map_or(Time(0), |last| last.at)
+    }
+
+    /// What was asked earlier is forgotten at the journal's end.
+    fn remembered_since(&self) -> Time {
+        let end = self.head.map_or(Time(0), |head| Time(head.at));
+        self.state.remembered_since(end.max(self.state.now()))
+    }
+
+    /// Applies every batch after it; `evicted` is told what memory lets go.
+    pub(crate) fn replay(
+        self,
+        reader: &mut dyn Reader,
+        fleet: &FleetKey,
+        evicted: &mut dyn FnMut(Evicted),
+    ) -> Result<Recovered, Error> {
+        let Begun {
+            mut state,
+            snapshot,
+            head,
+        } = self;
+        let mut replayed = 0;
+        while head.is_some_and(|head| state.seq().0 < head.last_seq) {
+            replayed += follow(reader, fleet, &mut state, evicted)?;
         }
-        state = State::from_snapshot(&snapshot.body).map_err(|source| Error::Decode {
-            fleet: fleet.clone(),
-            what: format!("the snapshot at {}", snapshot.seq),
-            source,
-        })?;
-        snapshot_seq = Seq(snapshot.seq);
+        Ok(Recovered {
+            state,
+            epoch: Epoch(head.map_or(0, |head| head.epoch) + 1),
+            snapshot,
+            replayed,
+            stored: Stored::Whole,
+        })
     }
-    let evicted_last = state.evicted_last();
-    state.set_memory_max(memory_max);
-    let mut replayed = 0;
-    while head.is_some_and(|head| state.seq().0 < head.last_seq) {
-        replayed += follow(reader, fleet, &mut state, evicted)?;
-    }
-    Ok(Recovered {
-        state,
-        epoch: Epoch(head.map_or(0, |head| head.epoch) + 1),
-        snapshot: snapshot_seq,
-        replayed,
-        evicted_last,
-        missing: false,
-    })
 }
 
 /// Applies the next batches to a state; returns how many records there were.
@@ -142,10 +264,7 @@ fn follow(
 ) -> Result<u64, Error> {
     let from = state.seq().0 + 1;
     let batches = reader.read(fleet, from, BATCHES_PER_READ);
-    let batches = batches.map_err(|source| Error::Journal {
-        fleet: fleet.clone(),
-        source: Box::new(source),
-    })?;
+    let batches = batches.map_err(|source| journal(fleet, source))?;
     let mut count = 0;
     for batch in batches {
         let records: Vec<Record> =

@@ -2,15 +2,14 @@
 //! never stops for one; a graceful stop saves the writer's own state.
 //!
 //! What memory let go before a snapshot is not found again by a replay that begins at it, so it must be stored first.
-use crate::readers::Readers;
 use crate::recall::chunk::Chunk;
 use crate::recall::shelf::Shelf;
-use crate::recover::{SNAPSHOT_FORMAT, recover_with};
+use crate::recover::{Begun, SNAPSHOT_FORMAT};
 use crate::scribe::Scribe;
 use crate::service::chain;
 use fleet_core::{Evicted, State};
-use fleet_journal::{FleetKey, Snapshot, SnapshotSaver};
-use fleet_types::Seq;
+use fleet_journal::{FleetKey, Reader, Snapshot, SnapshotSaver};
+use fleet_types::{Seq, Time};
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -19,42 +18,75 @@ const GATHERED_MAX: usize = 65_536;
 
 /// Saves the state of a fleet as of its journal's end, with so many answers in memory, and before that the answers it
 /// relies on. Returns where it stands.
+///
+/// # Errors
+/// When the journal cannot be read, or something cannot be stored, in words.
 pub fn save_by_following(
-    readers: &Readers,
+    reader: &mut dyn Reader,
     saver: &mut dyn SnapshotSaver,
     shelf: &Shelf,
     memory_max: usize,
 ) -> Result<Seq, String> {
     let fleet = shelf.fleet();
-    let mut left: VecDeque<Evicted> = VecDeque::new();
+    let begun = Begun::read(reader, fleet, memory_max).map_err(|error| chain(&error))?;
+    let mut left = Left {
+        after: begun.let_go(),
+        evicted: VecDeque::new(),
+    };
     let mut gather = |evicted| {
-        left.push_back(evicted);
-        if left.len() >= GATHERED_MAX {
-            drop_covered(&mut left, shelf);
+        left.evicted.push_back(evicted);
+        if left.evicted.len() >= GATHERED_MAX {
+            left.drop_covered(shelf);
         }
     };
-    let recovered = readers.lend(|reader| recover_with(reader, fleet, memory_max, &mut gather));
-    let recovered = recovered.map_err(|error| chain(&error))?;
-    drop_covered(&mut left, shelf);
-    if !left.is_empty() {
-        let mut chunk = Chunk::with_room(left.len());
-        left.into_iter().for_each(|evicted| chunk.push(evicted));
+    let recovered = begun.replay(reader, fleet, &mut gather);
+    let state = recovered.map_err(|error| chain(&error))?.state;
+    left.drop_covered(shelf);
+    if !left.evicted.is_empty() {
+        let mut chunk = Chunk::with_room(left.evicted.len(), left.after);
+        left.evicted
+            .into_iter()
+            .for_each(|evicted| chunk.push(evicted));
         shelf.store(&chunk).map_err(|error| chain(&error))?;
     }
-    let seq = save(saver, fleet, &recovered.state)?;
+    // By what the runs themselves say, whoever stored them.
+    let since = state.remembered_since(state.now());
+    let until = state.evicted_last().map_or(Time(0), |last| last.at);
+    if let Some((after, until)) = shelf.gap(since, until) {
+        let (after, until) = (after.0, until.0);
+        return Err(format!(
+            "answers asked between {after} and {until} are not stored"
+        ));
+    }
+    let seq = save(saver, fleet, &state)?;
     shelf.set_covered(seq);
     Ok(seq)
 }
 
-/// Leaves out what the writer's own chunks have brought to disk already.
-fn drop_covered(left: &mut VecDeque<Evicted>, shelf: &Shelf) {
-    let covered = shelf.covered();
-    while left.front().is_some_and(|evicted| evicted.seq <= covered) {
-        left.pop_front();
+/// Answers that are not known to be stored.
+struct Left {
+    /// When the last was asked that was let go before them.
+    after: Time,
+    evicted: VecDeque<Evicted>,
+}
+
+impl Left {
+    /// Leaves out what the writer's own chunks have brought to disk already.
+    fn drop_covered(&mut self, shelf: &Shelf) {
+        let covered = shelf.covered();
+        while let Some(first) = self.evicted.front()
+            && first.seq <= covered
+        {
+            self.after = self.after.max(first.entry.at());
+            self.evicted.pop_front();
+        }
     }
 }
 
-/// Saves a state whose every record is durable.
+/// Saves a state whose every record is durable, and on whose answers the caller can rely.
+///
+/// # Errors
+/// When it cannot be saved, in words.
 pub fn save(saver: &mut dyn SnapshotSaver, fleet: &FleetKey, state: &State) -> Result<Seq, String> {
     let snapshot = Snapshot {
         fleet: fleet.clone(),

@@ -1,6 +1,7 @@
 //! Answers on their way from memory to a run: found here until they are found there.
+use super::spans::Spans;
 use fleet_core::{Evicted, Key, Remembered};
-use fleet_types::Seq;
+use fleet_types::{Seq, Time};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -10,6 +11,8 @@ const NONE: u32 = u32::MAX;
 /// Some answers in the order in which memory let them go.
 #[derive(Default)]
 pub struct Chunk {
+    /// When the last was asked that was let go before these.
+    after: Time,
     entries: Vec<Filed>,
     /// The newest entry of each hash.
     newest: HashMap<u64, u32, ahash::RandomState>,
@@ -26,9 +29,10 @@ struct Filed {
 }
 
 impl Chunk {
-    /// With room for so many, so that it never grows.
-    pub fn with_room(count: usize) -> Chunk {
+    /// With room for so many, so that it never grows; it begins behind what was asked at `after`.
+    pub fn with_room(count: usize, after: Time) -> Chunk {
         Chunk {
+            after,
             entries: Vec::with_capacity(count),
             newest: HashMap::with_capacity_and_hasher(count, ahash::RandomState::default()),
             stored: AtomicBool::new(false),
@@ -67,6 +71,17 @@ impl Chunk {
     /// The record that let the last of them go.
     pub fn seq_last(&self) -> Seq {
         self.entries.last().map_or(Seq(0), |filed| filed.seq)
+    }
+
+    /// When the last of them was asked.
+    pub fn at_last(&self) -> Time {
+        let last = self.entries.last();
+        last.map_or(self.after, |filed| filed.entry.at().max(self.after))
+    }
+
+    /// When those were asked that it answers for.
+    pub fn spans(&self) -> Spans {
+        Spans::one(self.after, self.at_last())
     }
 
     /// The answers with their hashes, by hash.

@@ -1,6 +1,7 @@
 //! A run while it is written.
 use super::filter::Filter;
 use super::run::{Line, put_line};
+use super::spans::Spans;
 use fleet_journal::FleetKey;
 use fleet_types::{Seq, Time};
 use serde::{Deserialize, Serialize};
@@ -29,10 +30,26 @@ pub struct Meta {
     pub at_last: Time,
     /// The last record that let one of them go.
     pub seq_last: Seq,
+    /// When the requests were asked that it answers for; an earlier build did not say.
+    #[serde(default)]
+    pub spans: Spans,
     /// Where the list of blocks begins.
     pub blocks_at: u64,
     /// Where the filter begins.
     pub filter_at: u64,
+}
+
+/// What is known of a run before its first line.
+pub struct About<'a> {
+    pub fleet: &'a FleetKey,
+    /// How often its answers were merged.
+    pub level: u32,
+    /// The last record that let one of them go.
+    pub seq_last: Seq,
+    /// When the requests were asked that it answers for.
+    pub spans: Spans,
+    /// How many answers there are at most.
+    pub count_max: u64,
 }
 
 /// Writes a run, line by line.
@@ -50,14 +67,8 @@ pub struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
-    /// Begins a run of at most `count_max` answers.
-    pub fn begin(
-        out: &'a mut dyn Write,
-        fleet: &FleetKey,
-        level: u32,
-        seq_last: Seq,
-        count_max: u64,
-    ) -> Result<Draft<'a>> {
+    /// Begins a run.
+    pub fn begin(out: &'a mut dyn Write, about: About<'_>) -> Result<Draft<'a>> {
         out.write_all(MAGIC)?;
         let mut packer = zstd::bulk::Compressor::new(LEVEL)?;
         packer.include_checksum(true)?;
@@ -66,15 +77,16 @@ impl<'a> Draft<'a> {
             packer,
             meta: Meta {
                 run: 1,
-                fleet: fleet.as_str().to_owned(),
-                level,
+                fleet: about.fleet.as_str().to_owned(),
+                level: about.level,
                 count: 0,
                 at_last: Time(0),
-                seq_last,
+                seq_last: about.seq_last,
+                spans: about.spans,
                 blocks_at: 0,
                 filter_at: 0,
             },
-            filter: Filter::with_room(count_max),
+            filter: Filter::with_room(about.count_max),
             offset: MAGIC.len() as u64,
             hashes: Vec::new(),
             texts: Vec::new(),

@@ -1,6 +1,7 @@
 //! Several runs become one. Reads and writes in the order of the hashes, a block of each in memory.
-use super::draft::Draft;
+use super::draft::{About, Draft};
 use super::run::{Line, Run};
+use super::spans::Spans;
 use fleet_journal::Error;
 use fleet_types::{Seq, Time};
 use std::io::Write;
@@ -12,6 +13,8 @@ pub struct Terms<'a> {
     pub level: u32,
     /// The last record that let one of them go.
     pub seq_last: Seq,
+    /// When the requests were asked that it answers for.
+    pub spans: Spans,
     /// Answers for which this says no are left out: when they were asked, and their text.
     pub keep: &'a dyn Fn(Time, &[u8]) -> bool,
     /// Asked now and then; yes gives up.
@@ -28,8 +31,14 @@ pub fn merge(
     fleet: &fleet_journal::FleetKey,
     out: &mut dyn Write,
 ) -> std::io::Result<()> {
-    let count_max = runs.iter().map(|run| run.meta.count).sum();
-    let mut draft = Draft::begin(out, fleet, terms.level, terms.seq_last, count_max)?;
+    let about = About {
+        fleet,
+        level: terms.level,
+        seq_last: terms.seq_last,
+        spans: terms.spans.clone(),
+        count_max: runs.iter().map(|run| run.meta.count).sum(),
+    };
+    let mut draft = Draft::begin(out, about)?;
     let cursors = runs.iter().map(|run| Cursor::of(run));
     let mut cursors = cursors.collect::<Result<Vec<_>, _>>().map_err(other)?;
     let mut same: Vec<(Time, Vec<u8>)> = Vec::new();

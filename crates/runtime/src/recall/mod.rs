@@ -11,6 +11,8 @@
 //!   Whoever makes a snapshot stores what is not yet covered itself, or does not make it (`snapshots`).
 //! - An answer enters a run only when the record that let it go is durable. Its own record stands before that one, so no
 //!   run tells of what a failed append took back. After one, all pending is thrown away and comes again by replay.
+//! - A run says which time of asking it answers for, and all of them together leave no gap: a missing one is noticed at
+//!   the start, and its answers are taken from the journal again, if that still has them (`recover`).
 //! - An answer may be in several places at once, as after a crash. Of several under one key the newest counts.
 //! - A file is there wholly or not at all, and is never changed.
 //!
@@ -28,13 +30,14 @@ mod merge;
 pub mod place;
 mod run;
 pub(crate) mod shelf;
+mod spans;
 #[cfg(test)]
 mod tests;
 
 pub use shelf::Shelf;
 
 use chunk::Chunk;
-use fleet_core::{Evicted, Eviction, Key, Remembered};
+use fleet_core::{Evicted, Key, Remembered};
 use fleet_journal::Error;
 use fleet_types::permit::Request;
 use fleet_types::{Seq, Time};
@@ -58,6 +61,8 @@ pub struct Recall {
     /// How many answers stay in memory.
     memory_max: usize,
     runs: Runs,
+    /// When the last was asked that was let go before the open chunk.
+    after: Time,
     open: Chunk,
     sealed: VecDeque<Arc<Chunk>>,
     /// How many of the sealed ones were given to the keeper.
@@ -73,10 +78,24 @@ impl Recall {
             shelf,
             keeper,
             memory_max,
+            after: Time(0),
             open: Chunk::default(),
             sealed: VecDeque::new(),
             handed: 0,
         }
+    }
+
+    /// What comes next goes on behind what was asked at `after`.
+    pub(crate) fn go_on_after(&mut self, after: Time) {
+        if self.open.len() > 0 {
+            self.seal();
+        }
+        self.after = after;
+    }
+
+    /// Leaves what is pending.
+    pub(crate) fn drop_pending(&mut self) {
+        *self = self.anew();
     }
 
     /// The same without what is pending: for a recovery, which brings it again. The keeper forgets it too, or a disk that
@@ -105,7 +124,7 @@ impl Recall {
     pub fn push(&mut self, evicted: Evicted) {
         let room = CHUNK_MAX.min(self.memory_max / 4).max(1);
         if self.open.len() == 0 {
-            self.open = Chunk::with_room(room);
+            self.open = Chunk::with_room(room, self.after);
         }
         self.open.push(evicted);
         if self.open.len() >= room {
@@ -171,6 +190,7 @@ impl Recall {
 
     fn seal(&mut self) {
         let chunk = std::mem::take(&mut self.open);
+        self.after = chunk.at_last();
         self.sealed.push_back(Arc::new(chunk));
     }
 
@@ -200,21 +220,5 @@ impl Recall {
             let why = why.unwrap_or_else(|| "the disk does not keep up".to_owned());
             format!("answers to earlier requests cannot be stored: {why}")
         })
-    }
-
-    /// Whether the answers that a snapshot relies on are among those stored before the replay; says in the log if not.
-    /// `since`: what was asked earlier is forgotten anyway.
-    pub(crate) fn check(&self, stored: &Runs, relied_on: Option<Eviction>, since: Time) -> bool {
-        let Some(last) = relied_on.filter(|last| last.at >= since) else {
-            return true;
-        };
-        let is_there = stored.iter().any(|run| run.meta.seq_last >= last.seq);
-        if !is_there {
-            tracing::error!(
-                fleet = %self.shelf.fleet(), until = last.at.0,
-                "stored answers are missing: request ids asked before `until` are forgotten, a repeat of one is a new request"
-            );
-        }
-        is_there
     }
 }

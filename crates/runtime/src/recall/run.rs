@@ -4,6 +4,7 @@
 use super::draft::{BLOCK_BYTES, LINE_BYTES_MAX, MAGIC, MAGIC_LENGTH, Meta};
 use super::filter::Filter;
 use super::place::{Place, Sheet};
+use super::spans::Spans;
 use fleet_core::{Key, Remembered};
 use fleet_journal::Error;
 use fleet_types::Time;
@@ -90,6 +91,14 @@ impl Run {
             sheet,
             name,
         })
+    }
+
+    /// When the requests were asked that it answers for. An earlier build did not say: all before it, then.
+    pub fn spans(&self) -> Spans {
+        match self.meta.spans.is_empty() && self.meta.count > 0 {
+            true => Spans::one(Time(0), self.meta.at_last),
+            false => self.meta.spans.clone(),
+        }
     }
 
     /// Bytes of the file.

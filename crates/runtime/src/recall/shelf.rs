@@ -3,10 +3,11 @@
 //! Runs of one level are merged eight at a time, so that a fleet with n answers has at most 7 runs on each of
 //! log8(n / 65,536) + 1 levels, and each answer is written once on each.
 use super::chunk::Chunk;
-use super::draft::Draft;
+use super::draft::{About, Draft};
 use super::merge::{Terms, merge};
 use super::place::Place;
 use super::run::{Line, Run};
+use super::spans::Spans;
 use fleet_core::{Key, Remembered};
 use fleet_journal::{Error, FleetKey};
 use fleet_types::{Seq, Time};
@@ -37,6 +38,8 @@ pub struct Shelf {
 #[derive(Default)]
 struct Progress {
     covered: Seq,
+    /// What was asked up to this and is missing was told of.
+    forgiven: Time,
     /// Why storing fails at present.
     failing: Option<String>,
     /// Whether the keeper stores nothing any more.
@@ -50,6 +53,16 @@ impl Progress {
         let failing = self.failing.clone();
         failing.or_else(|| self.given_up.then(given_up))
     }
+}
+
+fn numbers(runs: &[Arc<Run>]) -> Vec<u64> {
+    runs.iter().map(|run| run.number).collect()
+}
+
+/// When the requests were asked that these answer for.
+fn spans(runs: &[Arc<Run>]) -> Spans {
+    let spans: Vec<Spans> = runs.iter().map(|run| run.spans()).collect();
+    Spans::union(&spans)
 }
 
 impl Shelf {
@@ -149,8 +162,14 @@ impl Shelf {
         let lines = chunk.sorted();
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         self.place.write(number, &mut |out| {
-            let count = lines.len() as u64;
-            let mut draft = Draft::begin(out, &self.fleet, 0, chunk.seq_last(), count)?;
+            let about = About {
+                fleet: &self.fleet,
+                level: 0,
+                seq_last: chunk.seq_last(),
+                spans: chunk.spans(),
+                count_max: lines.len() as u64,
+            };
+            let mut draft = Draft::begin(out, about)?;
             for (hash, entry) in &lines {
                 let text = serde_json::to_vec(entry)?;
                 let (hash, at, text) = (*hash, entry.at(), &text[..]);
@@ -168,17 +187,11 @@ impl Shelf {
     pub fn tidy(&self, stop: &dyn Fn() -> bool) -> Result<bool, Error> {
         let since = Time(self.since.load(Ordering::Relaxed));
         let runs = self.runs();
-        let old: Vec<u64> = runs
-            .iter()
-            .filter(|run| run.meta.at_last < since)
-            .map(|run| run.number)
-            .collect();
-        if !old.is_empty() {
-            self.replace(&old, None)?;
+        if self.forget(&runs, since)? {
             return Ok(true);
         }
         let mut levels: BTreeMap<u32, Vec<Arc<Run>>> = BTreeMap::new();
-        for run in runs.iter() {
+        for run in runs.iter().filter(|run| run.meta.count > 0) {
             levels.entry(run.meta.level).or_default().push(run.clone());
         }
         for (level, runs) in levels {
@@ -191,6 +204,7 @@ impl Shelf {
             let terms = Terms {
                 level: level + 1,
                 seq_last: seq_last.unwrap_or_default(),
+                spans: spans(&runs[..MERGED]),
                 keep: &keep,
                 stop,
             };
@@ -199,11 +213,34 @@ impl Shelf {
         Ok(false)
     }
 
-    /// Takes out what tells of records past the journal's end: they were lost when an older journal was put in place.
+    /// Drops runs in which all is too old. An empty one stays for all of them and says which time they answered for, or a
+    /// later start would miss them.
+    fn forget(&self, runs: &Runs, since: Time) -> Result<bool, Error> {
+        let old = runs.iter().filter(|run| run.meta.at_last < since);
+        let old: Vec<Arc<Run>> = old.cloned().collect();
+        if old.iter().all(|run| run.meta.count == 0) {
+            return Ok(false);
+        }
+        let seq_last = old.iter().map(|run| run.meta.seq_last).max();
+        let terms = Terms {
+            level: 0,
+            seq_last: seq_last.unwrap_or_default(),
+            spans: spans(&old),
+            keep: &|_, _| false,
+            stop: &|| false,
+        };
+        if self.write_merged(&[], &old, &terms).is_err() {
+            // Mostly there is no room for it, and they make some. A start that misses them looks in the journal.
+            self.replace(&numbers(&old), None)?;
+        }
+        Ok(true)
+    }
+
+    /// Takes out what tells of records past the journal's end and of times past its last: they were lost when an older journal was put in place.
     ///
     /// # Errors
     /// When it cannot be done: then nothing may be answered from here.
-    pub fn cut(&self, end: Seq) -> Result<(), Error> {
+    pub fn cut(&self, end: Seq, now: Time) -> Result<(), Error> {
         for run in self.runs().iter().filter(|run| run.meta.seq_last > end) {
             let name = self.place.name(run.number);
             tracing::warn!(fleet = %self.fleet, end = end.0, run = %name.display(), "answers are newer than the journal; leaving out what it does not have");
@@ -214,6 +251,7 @@ impl Shelf {
             let terms = Terms {
                 level: run.meta.level,
                 seq_last: end,
+                spans: run.spans().up_to(now),
                 keep: &keep,
                 stop: &|| false,
             };
@@ -223,11 +261,20 @@ impl Shelf {
     }
 
     fn merge(&self, runs: &[Arc<Run>], terms: &Terms<'_>) -> Result<(), Error> {
+        self.write_merged(runs, runs, terms)
+    }
+
+    /// Writes a run of what is in some, in place of others.
+    fn write_merged(
+        &self,
+        of: &[Arc<Run>],
+        gone: &[Arc<Run>],
+        terms: &Terms<'_>,
+    ) -> Result<(), Error> {
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
-        let write = &mut |out: &mut dyn std::io::Write| merge(runs, terms, &self.fleet, out);
+        let write = &mut |out: &mut dyn std::io::Write| merge(of, terms, &self.fleet, out);
         self.place.write(number, write)?;
-        let gone: Vec<u64> = runs.iter().map(|run| run.number).collect();
-        self.replace(&gone, Some(number))
+        self.replace(&numbers(gone), Some(number))
     }
 
     /// Shows a new run and drops others, in one step for whoever looks. A crash in between leaves both, which is harmless.
@@ -260,6 +307,19 @@ impl Shelf {
     pub fn set_covered(&self, seq: Seq) {
         let mut progress = self.lock_progress();
         progress.covered = progress.covered.max(seq);
+    }
+
+    /// The first span of time whose answers are missing, of those that are remembered since and were asked until.
+    pub fn gap(&self, since: Time, until: Time) -> Option<(Time, Time)> {
+        let forgiven = self.lock_progress().forgiven;
+        let after = forgiven.max(Time(since.0.saturating_sub(1)));
+        spans(&self.runs()).gap(after, until)
+    }
+
+    /// Answers to what was asked up to this are not missed any more.
+    pub fn forgive(&self, until: Time) {
+        let mut progress = self.lock_progress();
+        progress.forgiven = progress.forgiven.max(until);
     }
 
     /// Waits until a chunk is stored or storing fails; says why.
