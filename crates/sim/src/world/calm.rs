@@ -48,7 +48,11 @@ impl World {
                 continue;
             }
             match server.next_deadline() {
-                Some(deadline) => self.now += deadline.0.saturating_sub(wall.0).max(1),
+                Some(deadline) => {
+                    // A deadline that came while writes were refused is handled when they no longer are.
+                    let deadline = deadline.max(server.read_only_until.unwrap_or(deadline));
+                    self.now += deadline.0.saturating_sub(wall.0).max(1);
+                }
                 None if self.wire.is_empty() => break,
                 None => self.now += 1_000_000,
             }

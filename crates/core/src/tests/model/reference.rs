@@ -95,6 +95,10 @@ impl Reference {
         for record in records {
             assert!(record.at >= self.last_at, "I1: time went back");
             self.last_at = record.at;
+            // Once too old it may be forgotten, also when the fleet is then told to remember for longer.
+            let memory = self.memory_us;
+            self.answers
+                .retain(|_, (_, since)| record.at.0 < since.0 + memory);
             self.one(record);
         }
     }
