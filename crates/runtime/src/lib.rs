@@ -2,7 +2,7 @@
 //! reads, signals and streams go only when what they tell of is durable.
 //!
 //! ```text
-//! Handle → inbox → writer (decide, apply) → scribe (encode, append, sync) → answers, signals, tail
+//! Handle → inbox → writer (decide, apply, encode) → scribe (append, sync) → answers, signals, tail
 //!                     ↑ heartbeats, deadlines                  ↓ failure: the writer recovers from the journal
 //! ```
 //!
