@@ -2,7 +2,7 @@
 //! order; one merges and drops, which may take minutes for large runs.
 use super::chunk::Chunk;
 use super::shelf::Shelf;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -171,7 +171,7 @@ impl Keeper {
 
     /// The work of the thread that merges and drops.
     pub fn tidy(&self) {
-        let mut failing = false;
+        let mut failing = BTreeSet::new();
         while !self.is_closed() {
             let shelves: Vec<Arc<Shelf>> = {
                 let desk = self.lock();
@@ -182,11 +182,11 @@ impl Keeper {
                 match shelf.tidy(&|| self.is_closed()) {
                     Ok(again) => {
                         more |= again;
-                        failing = false;
+                        failing.remove(shelf.fleet());
                     }
                     Err(_) if self.is_closed() => return,
                     Err(error) => {
-                        if !std::mem::replace(&mut failing, true) {
+                        if failing.insert(shelf.fleet().clone()) {
                             let (fleet, why) = (shelf.fleet(), error.chain());
                             tracing::warn!(%fleet, %why, "failed to merge answers; trying again");
                         }

@@ -67,6 +67,8 @@ pub struct Recall {
     sealed: VecDeque<Arc<Chunk>>,
     /// How many of the sealed ones were given to the keeper.
     handed: usize,
+    /// Whether a replay has seen an attempt to store fail, and none since that did not.
+    fails: bool,
 }
 
 impl Recall {
@@ -82,6 +84,7 @@ impl Recall {
             open: Chunk::default(),
             sealed: VecDeque::new(),
             handed: 0,
+            fails: false,
         }
     }
 
@@ -137,9 +140,9 @@ impl Recall {
         self.push(evicted);
         if self.sealed.len() > REPLAY_PENDING_MAX {
             self.tend(Seq(u64::MAX)); // All that is replayed is durable.
-            if let Some(chunk) = self.sealed.front() {
+            if let Some(chunk) = self.sealed.front().filter(|_| !self.fails) {
                 // When it fails, more is pending meanwhile: whoever asks next is told.
-                let _ = self.shelf.wait_for(chunk);
+                self.fails = self.wait_for(chunk).is_err();
             }
         }
     }
@@ -160,6 +163,7 @@ impl Recall {
         while self.sealed.front().is_some_and(|chunk| chunk.is_stored()) {
             self.sealed.pop_front();
             self.handed -= 1;
+            self.fails = false;
             changed = true;
         }
         if self.keeper.is_none() && changed {
@@ -179,13 +183,19 @@ impl Recall {
         }
         self.tend(Seq(u64::MAX));
         for chunk in &self.sealed {
-            if let Some(why) = self.shelf.failing() {
-                return Err(why);
-            }
-            self.shelf.wait_for(chunk)?;
+            self.wait_for(chunk)?;
         }
         self.tend(Seq(u64::MAX));
         Ok(())
+    }
+
+    fn wait_for(&self, chunk: &Chunk) -> Result<(), String> {
+        match self.keeper {
+            Some(_) => self.shelf.wait_for(chunk),
+            // It has just been tried.
+            None if chunk.is_stored() => Ok(()),
+            None => Err(self.shelf.failing().unwrap_or_default()),
+        }
     }
 
     fn seal(&mut self) {

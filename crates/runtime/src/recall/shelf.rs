@@ -40,14 +40,16 @@ struct Progress {
     covered: Seq,
     /// What was asked up to this and is missing was told of.
     forgiven: Time,
-    /// Why storing fails at present.
+    /// Why the last attempt to store failed, if it did. It may be long ago: what failed may not be wanted any more.
     failing: Option<String>,
+    /// Attempts that failed.
+    failures: u64,
     /// Whether the keeper stores nothing any more.
     given_up: bool,
 }
 
 impl Progress {
-    /// Why nothing is stored at present.
+    /// Why nothing was stored at the last attempt, or will be at all.
     fn why(&self) -> Option<String> {
         let given_up = || "the thread that stores answers has ended".to_owned();
         let failing = self.failing.clone();
@@ -151,6 +153,7 @@ impl Shelf {
                     tracing::error!(fleet = %self.fleet, %why, "failed to store answers; trying again");
                 }
                 progress.failing = Some(why);
+                progress.failures += 1;
             }
         }
         drop(progress);
@@ -322,14 +325,17 @@ impl Shelf {
         progress.forgiven = progress.forgiven.max(until);
     }
 
-    /// Waits until a chunk is stored or storing fails; says why.
+    /// Waits until a chunk, which somebody else must be storing, is stored or an attempt from now on fails; says why.
     pub fn wait_for(&self, chunk: &Chunk) -> Result<(), String> {
-        let busy = |progress: &mut Progress| !chunk.is_stored() && progress.why().is_none();
-        let progress = self.moved.wait_while(self.lock_progress(), busy);
+        let progress = self.lock_progress();
+        let before = progress.failures;
+        let has_failed = |progress: &Progress| progress.given_up || progress.failures > before;
+        let busy = |progress: &mut Progress| !chunk.is_stored() && !has_failed(progress);
+        let progress = self.moved.wait_while(progress, busy);
         let progress = progress.unwrap_or_else(PoisonError::into_inner);
-        match progress.why() {
-            Some(why) if !chunk.is_stored() => Err(why),
-            Some(_) | None => Ok(()),
+        match chunk.is_stored() {
+            true => Ok(()),
+            false => Err(progress.why().unwrap_or_default()),
         }
     }
 
@@ -339,7 +345,7 @@ impl Shelf {
         self.moved.notify_all();
     }
 
-    /// Why storing fails at present.
+    /// Why the last attempt to store failed, if it did.
     pub fn failing(&self) -> Option<String> {
         self.lock_progress().why()
     }

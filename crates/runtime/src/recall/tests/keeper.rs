@@ -101,6 +101,61 @@ fn a_chunk_in_hand_is_forgotten_when_storing_it_fails() {
 }
 
 #[test]
+fn what_has_failed_once_fails_nothing_later() {
+    let disk = full();
+    let shelf = shelf(disk.clone());
+    let keeper = Running::start();
+    let mut old = life(&shelf, &keeper.0, 8);
+    assert!(old.flush().unwrap_err().contains("no space"));
+    // Nobody tries those again.
+    drop(old.anew());
+    drop(old);
+    disk.full.store(false, Ordering::Relaxed);
+    assert!(shelf.failing().is_some());
+    // The next are stored, though not at once.
+    let writing = disk.writing.lock().unwrap();
+    let (tell, told) = std::sync::mpsc::sync_channel(1);
+    let (other, keeping) = (shelf.clone(), keeper.0.clone());
+    let storing = std::thread::spawn(move || {
+        let mut next = life(&other, &keeping, 8);
+        tell.send(()).unwrap();
+        next.flush()
+    });
+    told.recv().unwrap();
+    std::thread::sleep(Duration::from_millis(50));
+    assert!(!storing.is_finished(), "it does not wait");
+    drop(writing);
+    storing.join().unwrap().unwrap();
+    assert!(shelf.failing().is_none() && shelf.runs().len() == 2);
+}
+
+#[test]
+fn a_replay_waits_for_a_disk_that_had_failed() {
+    let disk = full();
+    let shelf = shelf(disk.clone());
+    let keeper = Running::start();
+    let failed = life(&shelf, &keeper.0, 8);
+    wait("failure", || shelf.failing().is_some());
+    drop(failed.anew());
+    disk.full.store(false, Ordering::Relaxed);
+    let mut replay = Recall::new(shelf.clone(), Some(keeper.0.clone()), 16);
+    for number in 0..400 {
+        replay.push_replayed(evicted(number));
+        assert!(replay.sealed.len() <= 4, "{} pending", replay.sealed.len());
+    }
+    // One that fails in it is not waited for again and again.
+    disk.full.store(true, Ordering::Relaxed);
+    let began = Instant::now();
+    (400..600).for_each(|number| replay.push_replayed(evicted(number)));
+    assert!(
+        began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
+    assert!(replay.sealed.len() > 40);
+}
+
+#[test]
 fn a_fleet_on_a_full_disk_holds_up_no_other() {
     let keeper = Running::start();
     let (disk, good) = (full(), shelf(Disk::new()));
