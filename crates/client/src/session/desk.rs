@@ -162,14 +162,7 @@ impl Desk {
             reply: Some(reply),
             queued: false,
         };
-        self.pending.insert(
-            id,
-            Pending {
-                frame,
-                purpose,
-                repeated: false,
-            },
-        );
+        self.expect(id, frame, purpose, false);
     }
 
     /// Sends a frame of our own, with the next id.
@@ -177,14 +170,18 @@ impl Desk {
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let frame = text(&frame(id));
         self.out.push_back(frame.clone());
-        self.pending.insert(
-            id,
-            Pending {
-                frame,
-                purpose,
-                repeated: false,
-            },
-        );
+        self.expect(id, frame, purpose, false);
+    }
+
+    /// Looks whether a permit is still held: a lease that can be renewed is.
+    fn renew(&mut self, permit: PermitId, purpose: Purpose) {
+        self.send(purpose, |id| {
+            ClientFrame::Renew(Renew {
+                id,
+                permit,
+                ttl_ms: None,
+            })
+        });
     }
 
     /// Says that it is ready.
@@ -201,59 +198,52 @@ impl Desk {
         for pending in self.pending.values_mut() {
             pending.repeated = true;
         }
-        let mut frames: Vec<_> = self
-            .pending
-            .iter()
-            .map(|(id, pending)| (*id, pending.frame.clone()))
-            .collect();
-        frames.sort_unstable_by_key(|(id, _)| *id);
-        self.out.extend(frames.into_iter().map(|(_, frame)| frame));
+        self.send_again(|_| true);
         for permit in self.held.clone() {
-            self.send(Purpose::Check(permit), |id| {
-                ClientFrame::Renew(Renew {
-                    id,
-                    permit,
-                    ttl_ms: None,
-                })
-            });
+            self.renew(permit, Purpose::Check(permit));
         }
     }
 
     /// Puts what waits back among what has no answer.
     fn repeat_waiting(&mut self) {
-        for (_, waits) in self.waiting.drain() {
-            let purpose = Purpose::Order {
-                what: waits.what,
-                reply: waits.reply,
-                queued: true,
-            };
-            self.pending.insert(
-                waits.id,
-                Pending {
-                    frame: waits.frame,
-                    purpose,
-                    repeated: true,
-                },
-            );
+        for waits in std::mem::take(&mut self.waiting).into_values() {
+            self.ask_again(waits);
         }
     }
 
     fn repeat_extending(&mut self) {
-        for (_, waits) in self.extending.drain() {
-            let purpose = Purpose::Order {
-                what: waits.what,
-                reply: waits.reply,
-                queued: true,
-            };
-            self.pending.insert(
-                waits.id,
-                Pending {
-                    frame: waits.frame,
-                    purpose,
-                    repeated: true,
-                },
-            );
+        for waits in std::mem::take(&mut self.extending).into_values() {
+            self.ask_again(waits);
         }
+    }
+
+    /// Sends what has no answer once more, in order: those that are chosen.
+    fn send_again(&mut self, chosen: impl Fn(u64) -> bool) {
+        let pending = self.pending.iter().filter(|(id, _)| chosen(**id));
+        let mut frames: Vec<_> = pending
+            .map(|(id, pending)| (*id, pending.frame.clone()))
+            .collect();
+        frames.sort_unstable_by_key(|(id, _)| *id);
+        self.out.extend(frames.into_iter().map(|(_, frame)| frame));
+    }
+
+    /// From now on it is without an answer once more.
+    fn ask_again(&mut self, waits: Waits) {
+        let purpose = Purpose::Order {
+            what: waits.what,
+            reply: waits.reply,
+            queued: true,
+        };
+        self.expect(waits.id, waits.frame, purpose, true);
+    }
+
+    fn expect(&mut self, id: u64, frame: Utf8Bytes, purpose: Purpose, repeated: bool) {
+        let pending = Pending {
+            frame,
+            purpose,
+            repeated,
+        };
+        self.pending.insert(id, pending);
     }
 
     /// A life is over: nothing of it is held any more, and nothing will be answered.
@@ -284,22 +274,7 @@ impl Desk {
     /// Nobody waits any longer for a server that is not there. What was asked for may have been granted: it is said again
     /// when the server is back, and given back then.
     pub fn give_up(&mut self, error: &Error) {
-        let waiting = std::mem::take(&mut self.waiting).into_values();
-        for waits in waiting {
-            let purpose = Purpose::Order {
-                what: waits.what,
-                reply: waits.reply,
-                queued: true,
-            };
-            self.pending.insert(
-                waits.id,
-                Pending {
-                    frame: waits.frame,
-                    purpose,
-                    repeated: true,
-                },
-            );
-        }
+        self.repeat_waiting();
         let mut kept = HashMap::new();
         for (id, mut pending) in std::mem::take(&mut self.pending) {
             match &mut pending.purpose {

@@ -5,7 +5,7 @@ use crate::error::{Error, Kind};
 use fleet_types::halt::Mode;
 use fleet_types::permit::{Decision, Denial, Ending, Grant, Queued};
 use fleet_types::session::{
-    AcknowledgeHalt, ClientFrame, Denied, Finish, Granted, Halt, Renew, ServerFrame, Waiting,
+    AcknowledgeHalt, ClientFrame, Denied, Finish, Granted, Halt, ServerFrame, Waiting,
 };
 use fleet_types::{Code, HaltId, PermitId};
 use std::collections::BTreeSet;
@@ -90,18 +90,12 @@ impl Desk {
             } => {
                 if pending.repeated {
                     let permit = grant.permit;
-                    self.send(
+                    self.renew(
+                        permit,
                         Purpose::Confirm {
                             permit,
                             reply,
                             queued,
-                        },
-                        |id| {
-                            ClientFrame::Renew(Renew {
-                                id,
-                                permit,
-                                ttl_ms: None,
-                            })
                         },
                     );
                 } else {
@@ -251,18 +245,12 @@ impl Desk {
                 reply,
                 queued,
             }) => {
-                self.send(
+                self.renew(
+                    permit,
                     Purpose::Confirm {
                         permit,
                         reply,
                         queued,
-                    },
-                    |id| {
-                        ClientFrame::Renew(Renew {
-                            id,
-                            permit,
-                            ttl_ms: None,
-                        })
                     },
                 );
             }
@@ -410,14 +398,7 @@ impl Desk {
         if extensions {
             self.repeat_extending();
         }
-        let mut frames: Vec<_> = self
-            .pending
-            .iter()
-            .filter(|(id, _)| !before.contains(id))
-            .map(|(id, pending)| (*id, pending.frame.clone()))
-            .collect();
-        frames.sort_unstable_by_key(|(id, _)| *id);
-        self.out.extend(frames.into_iter().map(|(_, frame)| frame));
+        self.send_again(|id| !before.contains(&id));
     }
 
     pub(super) fn acknowledge(&mut self, halt: &Halt) {
