@@ -5,6 +5,7 @@ use clap::Args;
 use fleet_client::{Fleet, Http};
 use fleet_types::FleetId;
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where a server of this machine listens.
@@ -56,6 +57,19 @@ impl Global {
     pub fn is_for_people(&self) -> bool {
         self.output == Format::Table
     }
+}
+
+/// Where a server of this machine keeps everything.
+#[derive(Args, Clone, Debug)]
+pub struct DataDir {
+    /// Where everything is kept
+    #[arg(
+        long = "data-dir",
+        alias = "data",
+        default_value = "fleet-data",
+        value_name = "DIRECTORY"
+    )]
+    pub path: PathBuf,
 }
 
 /// Shows something once, or again and again.

@@ -5,6 +5,8 @@ use fleet_types::permit::Blocker;
 use fleet_types::selector::Selector;
 use fleet_types::{Actor, Labels, Time};
 use serde::Serialize;
+use std::borrow::Borrow;
+use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Now, by this machine's clock.
@@ -133,17 +135,33 @@ pub fn count(number: u64, what: &str) -> String {
     format!("{} {what}{plural}", self::number(number))
 }
 
+/// All, with this between them; these words where there are none.
+pub fn joined<T: Borrow<str>>(items: &[T], between: &str, when_none: &str) -> String {
+    if items.is_empty() {
+        when_none.to_owned()
+    } else {
+        items.join(between)
+    }
+}
+
+/// `a, b`; `-`.
+pub fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    joined(&items, ", ", "-")
+}
+
+/// `key: ` before what is told of one of several; nothing where there is but one.
+pub fn head(key: Option<&impl fmt::Display>) -> String {
+    key.map(|key| format!("{key}: ")).unwrap_or_default()
+}
+
 /// `a=1,b=2`.
 pub fn labels(labels: &Labels) -> String {
     let pairs: Vec<String> = labels
         .iter()
         .map(|(key, value)| format!("{key}={value}"))
         .collect();
-    if pairs.is_empty() {
-        "-".to_owned()
-    } else {
-        pairs.join(",")
-    }
+    joined(&pairs, ",", "-")
 }
 
 /// `scope emea, action payment.*`; `everything`.
@@ -166,11 +184,7 @@ pub fn selector(selector: &Selector) -> String {
         "labels",
         (!selector.labels.is_empty()).then(|| labels(&selector.labels)),
     );
-    if parts.is_empty() {
-        "everything".to_owned()
-    } else {
-        parts.join(", ")
-    }
+    joined(&parts, ", ", "everything")
 }
 
 /// `every agent`, `scope emea`.

@@ -294,11 +294,7 @@ impl Detail for Shown {
             .accounts
             .iter()
             .map(|account| {
-                let name = account
-                    .account
-                    .as_ref()
-                    .map(|name| format!("{name}: "))
-                    .unwrap_or_default();
+                let name = show::head(account.account.as_ref());
                 let overrun = if account.overrun > 0 {
                     format!(
                         ", {}",
@@ -330,14 +326,7 @@ impl Detail for Shown {
         if let Some(soft) = budget.soft {
             lines.push(("tells at", show::amount(soft, budget.unit)));
         }
-        lines.push((
-            "accounts",
-            if accounts.is_empty() {
-                "none used yet".to_owned()
-            } else {
-                accounts.join("\n")
-            },
-        ));
+        lines.push(("accounts", show::joined(&accounts, "\n", "none used yet")));
         lines
     }
     fn name(&self) -> String {

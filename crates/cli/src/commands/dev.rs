@@ -1,11 +1,11 @@
 //! `fleet dev`: a server to try things out.
 use super::server;
+use crate::context::DataDir;
 use crate::failure::Outcome;
 use clap::Args;
 use fleet_server::Config;
 use fleet_server::config::{LISTEN_DEFAULT, Mode, Store};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 /// Start a server on this machine to try things out
 ///
@@ -20,14 +20,8 @@ pub struct Arguments {
     /// Where to listen; port 0: any free one
     #[arg(long, default_value_t = LISTEN_DEFAULT, value_name = "ADDRESS")]
     listen: SocketAddr,
-    /// Where everything is kept
-    #[arg(
-        long,
-        alias = "data",
-        default_value = "fleet-data",
-        value_name = "DIRECTORY"
-    )]
-    data_dir: PathBuf,
+    #[command(flatten)]
+    data_dir: DataDir,
     /// Keep everything in memory only
     #[arg(long)]
     memory: bool,
@@ -42,7 +36,7 @@ pub struct Arguments {
 pub async fn run(arguments: Arguments) -> Outcome {
     let config = Config {
         listen: arguments.listen,
-        data: arguments.data_dir.clone(),
+        data: arguments.data_dir.path.clone(),
         mode: Mode::Dev,
         store: if arguments.memory {
             Store::Memory
@@ -55,7 +49,7 @@ pub async fn run(arguments: Arguments) -> Outcome {
     let kept = if arguments.memory {
         "in memory only".to_owned()
     } else {
-        let dir = std::path::absolute(&arguments.data_dir).unwrap_or(arguments.data_dir);
+        let dir = std::path::absolute(&arguments.data_dir.path).unwrap_or(arguments.data_dir.path);
         format!("in {}", dir.display())
     };
     let with_parent = arguments.with_parent;

@@ -105,14 +105,7 @@ impl Detail for Shown {
         vec![
             ("group", self.0.id.to_string()),
             ("description", self.0.description.to_string()),
-            (
-                "members",
-                if members.is_empty() {
-                    "-".to_owned()
-                } else {
-                    members.join("\n")
-                },
-            ),
+            ("members", show::joined(&members, "\n", "-")),
         ]
     }
     fn name(&self) -> String {

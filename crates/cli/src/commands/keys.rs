@@ -1,5 +1,5 @@
 //! `fleet keys`: who may come in.
-use crate::context::Global;
+use crate::context::{DataDir, Global};
 use crate::failure::Outcome;
 use crate::output::{self, Format, Row};
 use crate::{parse, show};
@@ -7,7 +7,6 @@ use clap::{Args, Subcommand, ValueEnum};
 use fleet_client::http::bodies::{Key, NewKey};
 use fleet_types::{AgentId, FleetId, KeyId, Role, ScopePath, TenantId, Text, Time};
 use serde::Serialize;
-use std::path::PathBuf;
 use std::time::Duration;
 
 /// Keys
@@ -38,14 +37,8 @@ pub enum Command {
     ///
     /// Whoever can write the data directory can do this: guard it.
     Bootstrap {
-        /// The server's data directory
-        #[arg(
-            long,
-            alias = "data",
-            default_value = "fleet-data",
-            value_name = "DIRECTORY"
-        )]
-        data_dir: PathBuf,
+        #[command(flatten)]
+        data_dir: DataDir,
         /// Make one although there is an admin key already, as when its token is lost; the old one stays valid
         #[arg(long)]
         another: bool,
@@ -140,7 +133,7 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
             Ok(())
         }
         Command::Bootstrap { data_dir, another } => {
-            let token = fleet_server::bootstrap_key(&data_dir, another).await?;
+            let token = fleet_server::bootstrap_key(&data_dir.path, another).await?;
             output::write(&format!("{token}\n"))?;
             let which = if another {
                 "another"
@@ -151,7 +144,7 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
                 "this is {which} admin key: keep the line above, it is not shown again.\n\
                  fleet serve --data-dir {}\n\
                  export FLEET_KEY=…",
-                data_dir.display()
+                data_dir.path.display()
             );
             Ok(())
         }

@@ -286,11 +286,7 @@ impl Detail for Shown {
             .counts
             .iter()
             .map(|count| {
-                let key = count
-                    .key
-                    .as_ref()
-                    .map(|key| format!("{key}: "))
-                    .unwrap_or_default();
+                let key = show::head(count.key.as_ref());
                 format!(
                     "{key}{} of {}, {} granted, {} stopped",
                     count.used,
@@ -329,14 +325,7 @@ impl Detail for Shown {
                 ),
             ));
         }
-        lines.push((
-            "used",
-            if counts.is_empty() {
-                "-".to_owned()
-            } else {
-                counts.join("\n")
-            },
-        ));
+        lines.push(("used", show::joined(&counts, "\n", "-")));
         lines.push(("waiting", show::number(self.0.waiting)));
         lines
     }

@@ -81,11 +81,7 @@ impl Row for Shown {
             holders
                 .first()
                 .map_or("-".to_owned(), |holder| show::word(&holder.mode)),
-            if names.is_empty() {
-                "-".to_owned()
-            } else {
-                names.join(", ")
-            },
+            show::joined(&names, ", ", "-"),
             holders
                 .iter()
                 .map(|holder| holder.token)
@@ -96,11 +92,7 @@ impl Row for Shown {
                 .map(|holder| holder.until)
                 .max()
                 .map_or("-".to_owned(), show::relative),
-            if waiting.is_empty() {
-                "-".to_owned()
-            } else {
-                waiting.join(", ")
-            },
+            show::joined(&waiting, ", ", "-"),
         ]
     }
     fn name(&self) -> String {

@@ -79,15 +79,6 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
 #[serde(transparent)]
 struct Shown(view::Scope);
 
-fn names<T: ToString>(items: &[T]) -> String {
-    let items: Vec<String> = items.iter().map(ToString::to_string).collect();
-    if items.is_empty() {
-        "-".to_owned()
-    } else {
-        items.join(", ")
-    }
-}
-
 impl Row for Shown {
     const COLUMNS: &'static [&'static str] =
         &["SCOPE", "AGENTS", "LIMITS", "BUDGETS", "DESCRIPTION"];
@@ -95,8 +86,8 @@ impl Row for Shown {
         vec![
             self.0.path.to_string(),
             show::number(self.0.agents),
-            names(&self.0.limits),
-            names(&self.0.budgets),
+            show::list(&self.0.limits),
+            show::list(&self.0.budgets),
             self.0.description.to_string(),
         ]
     }
@@ -115,8 +106,8 @@ impl Detail for Shown {
                 "agents",
                 format!("{} in it and below", show::number(self.0.agents)),
             ),
-            ("limits", names(&self.0.limits)),
-            ("budgets", names(&self.0.budgets)),
+            ("limits", show::list(&self.0.limits)),
+            ("budgets", show::list(&self.0.budgets)),
         ]
     }
     fn name(&self) -> String {

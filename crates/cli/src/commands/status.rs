@@ -104,11 +104,7 @@ impl Detail for Shown {
             ("agents", show::number(*agents)),
             (
                 "instances",
-                if instances.is_empty() {
-                    "none connected".to_owned()
-                } else {
-                    instances.join(", ")
-                },
+                show::joined(&instances, ", ", "none connected"),
             ),
             (
                 "permits",
@@ -129,14 +125,7 @@ impl Detail for Shown {
                     show::number(totals.revoked),
                 ),
             ),
-            (
-                "denied",
-                if why.is_empty() {
-                    "none".to_owned()
-                } else {
-                    why.join(", ")
-                },
-            ),
+            ("denied", show::joined(&why, ", ", "none")),
         ]
     }
 

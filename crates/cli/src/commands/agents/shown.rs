@@ -22,15 +22,6 @@ impl Shown {
     }
 }
 
-fn list<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
-    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
-    if items.is_empty() {
-        "-".to_owned()
-    } else {
-        items.join(", ")
-    }
-}
-
 impl Row for Shown {
     const COLUMNS: &'static [&'static str] = &[
         "AGENT",
@@ -109,7 +100,7 @@ impl Detail for Shown {
                 .map(ToString::to_string)
                 .unwrap_or_default(),
         );
-        some("versions", list(versions));
+        some("versions", show::list(versions));
         some(
             "replaced by",
             agent
@@ -118,12 +109,12 @@ impl Detail for Shown {
                 .map(ToString::to_string)
                 .unwrap_or_default(),
         );
-        some("groups", list(&agent.groups));
-        some("may do", list(&definition.allow.actions));
-        some("may touch", list(&definition.allow.resources));
+        some("groups", show::list(&agent.groups));
+        some("may do", show::list(&definition.allow.actions));
+        some("may touch", show::list(&definition.allow.resources));
         some(
             "skills",
-            list(
+            show::list(
                 definition
                     .capabilities
                     .skills
@@ -157,14 +148,10 @@ impl Detail for Shown {
                 definition.weight.get()
             ),
         );
-        some("halts", list(&agent.halts));
+        some("halts", show::list(&agent.halts));
         some(
             "instances",
-            if instances.is_empty() {
-                "none connected".to_owned()
-            } else {
-                instances.join("\n")
-            },
+            show::joined(&instances, "\n", "none connected"),
         );
         some(
             "permits",

@@ -48,11 +48,7 @@ fn held(resources: &[Held]) -> String {
             )
         })
         .collect();
-    if lines.is_empty() {
-        "-".to_owned()
-    } else {
-        lines.join("\n")
-    }
+    show::joined(&lines, "\n", "-")
 }
 
 /// One that holds.
@@ -162,14 +158,7 @@ impl Detail for Shown {
             ),
         ];
         if view.state == ViewState::Queued {
-            lines.push((
-                "wants",
-                if asked.is_empty() {
-                    "-".to_owned()
-                } else {
-                    asked.join("\n")
-                },
-            ));
+            lines.push(("wants", show::joined(&asked, "\n", "-")));
         } else {
             lines.push(("holds", held(&view.resources)));
         }
