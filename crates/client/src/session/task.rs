@@ -48,7 +48,7 @@ enum End {
 }
 
 /// A connection while it is served.
-struct Line {
+struct Connection {
     socket: Socket,
     flushed: bool,
     beat: Interval,
@@ -160,7 +160,7 @@ impl Task {
         let mut beat = tokio::time::interval(heartbeat / 3);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
         beat.reset();
-        let mut line = Line {
+        let mut connection = Connection {
             socket: link.socket,
             flushed: true,
             beat,
@@ -171,46 +171,47 @@ impl Task {
             leaving: None,
             told: None,
         };
-        let end = poll_fn(|cx| self.poll(cx, &mut line)).await;
+        let end = poll_fn(|cx| self.poll(cx, &mut connection)).await;
         // It may be gone already.
-        let _ = tokio::time::timeout(Duration::from_millis(100), line.socket.close(None)).await;
-        match (end, line.told) {
+        let _ =
+            tokio::time::timeout(Duration::from_millis(100), connection.socket.close(None)).await;
+        match (end, connection.told) {
             (End::Cut, Some(told)) => End::Told(told),
             (end, _) => end,
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, line: &mut Line) -> Poll<End> {
+    fn poll(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> Poll<End> {
         loop {
-            let ordered = self.take_orders(cx, line);
-            if line.write(cx, &mut self.desk).is_err() {
-                return Poll::Ready(self.cut(line));
+            let ordered = self.take_orders(cx, connection);
+            if connection.write(cx, &mut self.desk).is_err() {
+                return Poll::Ready(self.cut(connection));
             }
-            let heard = match self.read(cx, line) {
+            let heard = match self.read(cx, connection) {
                 Poll::Ready(Ok(heard)) => heard,
                 Poll::Ready(Err(end)) => return Poll::Ready(end),
                 Poll::Pending => false,
             };
             self.tell();
-            let beaten = line.beat.poll_tick(cx).is_ready();
+            let beaten = connection.beat.poll_tick(cx).is_ready();
             if beaten {
-                match line.on_beat(&mut self.desk) {
+                match connection.on_beat(&mut self.desk) {
                     Ok(()) => {}
-                    Err(()) => return Poll::Ready(self.cut(line)),
+                    Err(()) => return Poll::Ready(self.cut(connection)),
                 }
             }
             if !ordered && !heard && !beaten && self.desk.out.is_empty() {
                 return Poll::Pending;
             }
-            if !ordered && !heard && !beaten && !line.flushed {
+            if !ordered && !heard && !beaten && !connection.flushed {
                 // The socket takes no more now, and wakes us when it does.
                 return Poll::Pending;
             }
         }
     }
 
-    fn cut(&self, line: &Line) -> End {
-        if line.leaving.is_some() {
+    fn cut(&self, connection: &Connection) -> End {
+        if connection.leaving.is_some() {
             End::Left
         } else {
             End::Cut
@@ -218,22 +219,22 @@ impl Task {
     }
 
     /// Whether there were any.
-    fn take_orders(&mut self, cx: &mut Context<'_>, line: &mut Line) -> bool {
+    fn take_orders(&mut self, cx: &mut Context<'_>, connection: &mut Connection) -> bool {
         let room = self.desk.room();
-        if line.leaving.is_some() || room == 0 {
+        if connection.leaving.is_some() || room == 0 {
             return false;
         }
         match self.orders.poll_recv_many(cx, &mut self.batch, room) {
             Poll::Pending => false,
             Poll::Ready(0) => {
                 // Nobody holds the session any more.
-                self.leave(line);
+                self.leave(connection);
                 true
             }
             Poll::Ready(_) => {
                 for order in self.batch.drain(..) {
                     if order.what == What::Bye {
-                        line.leaving = Some(Instant::now());
+                        connection.leaving = Some(Instant::now());
                     }
                     self.desk.order(order);
                 }
@@ -242,7 +243,7 @@ impl Task {
         }
     }
 
-    fn leave(&mut self, line: &mut Line) {
+    fn leave(&mut self, connection: &mut Connection) {
         let id = self.options.next_id();
         let frame = ClientFrame::Bye(fleet_types::session::Bye {
             id,
@@ -255,21 +256,25 @@ impl Task {
             what: What::Bye,
             reply,
         });
-        line.leaving = Some(Instant::now());
+        connection.leaving = Some(Instant::now());
     }
 
     /// Hears everything that has come; whether there was anything.
-    fn read(&mut self, cx: &mut Context<'_>, line: &mut Line) -> Poll<Result<bool, End>> {
+    fn read(
+        &mut self,
+        cx: &mut Context<'_>,
+        connection: &mut Connection,
+    ) -> Poll<Result<bool, End>> {
         let mut heard = false;
         // Others get their turn too: the loop comes back here after writing.
         for _ in 0..512 {
-            let message = match line.socket.poll_next_unpin(cx) {
+            let message = match connection.socket.poll_next_unpin(cx) {
                 Poll::Ready(Some(Ok(message))) => message,
-                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Err(self.cut(line))),
+                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(Err(self.cut(connection))),
                 Poll::Pending => break,
             };
             if !heard {
-                line.heard_at = Instant::now();
+                connection.heard_at = Instant::now();
             }
             heard = true;
             let Message::Text(frame) = message else {
@@ -284,10 +289,10 @@ impl Task {
                 Step::Left => return Poll::Ready(Err(End::Left)),
                 Step::Ended => {
                     return Poll::Ready(Err(End::Ended {
-                        again: line.was_late(),
+                        again: connection.was_late(),
                     }));
                 }
-                Step::Told(error) => line.told = Some(error),
+                Step::Told(error) => connection.told = Some(error),
             }
         }
         Poll::Ready(Ok(heard))
@@ -361,7 +366,7 @@ pub(super) async fn attempts(options: &Options, resume: Option<Epoch>) -> Result
     }
 }
 
-impl Line {
+impl Connection {
     /// Hands over all that is to be sent, then flushes.
     fn write(&mut self, cx: &mut Context<'_>, desk: &mut Desk) -> Result<(), ()> {
         if !desk.out.is_empty() {

@@ -50,7 +50,7 @@ impl Job for Reverse {
         }
         Ok(Draft::Post(Entry {
             kind: Kind::Reversal,
-            lines: vec![source.plus(order.amount), target.plus(-order.amount)],
+            postings: vec![source.plus(order.amount), target.plus(-order.amount)],
             external: 0,
             settlement: Some(settlement(State::Reversed)),
         }))

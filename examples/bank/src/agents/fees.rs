@@ -34,7 +34,7 @@ impl Job for Charge {
         }
         Ok(Draft::Post(Entry {
             kind: Kind::Fee,
-            lines: vec![customer.plus(-FEE), fees.plus(FEE)],
+            postings: vec![customer.plus(-FEE), fees.plus(FEE)],
             external: 0,
             settlement: None,
         }))

@@ -65,7 +65,7 @@ impl Job for Pay {
         }
         Ok(Draft::Post(Entry {
             kind: Kind::Interest,
-            lines: vec![source.plus(-self.amount), customer.plus(self.amount)],
+            postings: vec![source.plus(-self.amount), customer.plus(self.amount)],
             external: 0,
             settlement: None,
         }))

@@ -60,7 +60,7 @@ impl Job for Pay {
         settlement.state = Some(State::Posted);
         Ok(Draft::Post(Entry {
             kind: Kind::Payment,
-            lines: vec![
+            postings: vec![
                 source.plus(-instruction.amount),
                 target.plus(instruction.amount),
             ],

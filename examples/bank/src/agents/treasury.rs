@@ -77,7 +77,7 @@ impl Job for Sweep {
             return Ok(Draft::Nothing);
         };
         let mut to_treasury = 0;
-        let mut lines = Vec::with_capacity(read.len());
+        let mut postings = Vec::with_capacity(read.len());
         for customer in customers {
             let amount = match customer.balance {
                 balance if balance > CEILING => TARGET - balance,
@@ -85,15 +85,15 @@ impl Job for Sweep {
                 _ => continue,
             };
             to_treasury -= amount;
-            lines.push(customer.plus(amount));
+            postings.push(customer.plus(amount));
         }
-        if lines.is_empty() || treasury.balance + to_treasury < 0 {
+        if postings.is_empty() || treasury.balance + to_treasury < 0 {
             return Ok(Draft::Nothing);
         }
-        lines.push(treasury.plus(to_treasury));
+        postings.push(treasury.plus(to_treasury));
         Ok(Draft::Post(Entry {
             kind: Kind::Sweep,
-            lines,
+            postings,
             external: 0,
             settlement: None,
         }))
@@ -111,7 +111,7 @@ impl Job for External {
         Ok(match read.first() {
             Some(treasury) if treasury.balance + self.amount >= 0 => Draft::Post(Entry {
                 kind: Kind::External,
-                lines: vec![treasury.plus(self.amount)],
+                postings: vec![treasury.plus(self.amount)],
                 external: self.amount,
                 settlement: None,
             }),

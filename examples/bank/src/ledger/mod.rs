@@ -20,7 +20,7 @@ pub(crate) mod testing;
 pub use bank::{Account, BRANCHES, Branch, CURRENCY, Directory, Purpose};
 pub use fence::{Pass, Stale, Step};
 pub use instruction::{DeliveryId, Instruction, InstructionId, Order, State, Taken};
-pub use posting::{Balance, Entry, Kind, Line, Settlement};
+pub use posting::{Balance, Entry, Kind, Posting, Settlement};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 use std::path::Path;

@@ -68,10 +68,10 @@ pub struct Balance {
 }
 
 impl Balance {
-    /// The line that makes it so much more, or less.
+    /// The posting that makes it so much more, or less.
     #[must_use]
-    pub const fn plus(self, amount: i64) -> Line {
-        Line {
+    pub const fn plus(self, amount: i64) -> Posting {
+        Posting {
             after: self.balance + amount,
             base: self,
         }
@@ -80,7 +80,7 @@ impl Balance {
 
 /// A new balance for one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct Posting {
     /// What the writer read.
     pub base: Balance,
     /// What the balance shall be.
@@ -98,13 +98,13 @@ pub struct Settlement {
     pub delivery: Option<DeliveryId>,
 }
 
-/// One thing an agent does: all its lines or none.
+/// One thing an agent does: all its postings or none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// What for.
     pub kind: Kind,
     /// The new balances.
-    pub lines: Vec<Line>,
+    pub postings: Vec<Posting>,
     /// What came from outside, or went there (below zero).
     pub external: i64,
     /// The instruction it carries out.
@@ -192,8 +192,8 @@ impl Ledger {
             )?
             .execute(params![entry.kind.name(), who, instruction, entry.external, now_micros()])?;
         let number_of_entry = transaction.last_insert_rowid();
-        for line in &entry.lines {
-            let account = line.base.account;
+        for posting in &entry.postings {
+            let account = posting.base.account;
             let token = match pass {
                 Pass::Unfenced => None,
                 Pass::Fenced(_) => {
@@ -208,7 +208,7 @@ impl Ledger {
                 .prepare_cached(
                     "UPDATE account SET balance = ?2, version = version + 1 WHERE id = ?1",
                 )?
-                .execute(params![account, line.after])?;
+                .execute(params![account, posting.after])?;
             transaction
                 .prepare_cached(
                     "INSERT INTO posting (entry, account, base_version, believed, found_version, found,
@@ -217,11 +217,11 @@ impl Ledger {
                 .execute(params![
                     number_of_entry,
                     account,
-                    line.base.version,
-                    line.base.balance,
+                    posting.base.version,
+                    posting.base.balance,
                     found.version,
                     found.balance,
-                    line.after,
+                    posting.after,
                     found.held,
                     token.map(number),
                 ])?;

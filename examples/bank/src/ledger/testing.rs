@@ -88,7 +88,7 @@ pub(crate) fn pass(claims: &[(&str, Mode, u64)]) -> Pass {
 pub(crate) fn payment(read: &[Balance], amount: i64) -> Entry {
     Entry {
         kind: Kind::Payment,
-        lines: vec![read[0].plus(-amount), read[1].plus(amount)],
+        postings: vec![read[0].plus(-amount), read[1].plus(amount)],
         external: 0,
         settlement: None,
     }

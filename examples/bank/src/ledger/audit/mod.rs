@@ -104,7 +104,7 @@ pub struct Auditor {
     done: HashMap<(InstructionId, Kind), u32>,
     /// The last posting that was read.
     posting: i64,
-    /// The entry it belongs to, and what its lines add up to so far, less what came from outside.
+    /// The entry it belongs to, and what its postings add up to so far, less what came from outside.
     entry: i64,
     imbalance: i64,
     /// What came from outside, all told.
@@ -208,7 +208,7 @@ impl Auditor {
         Ok(())
     }
 
-    /// An entry moves money, it does not make any: its lines add up to what came from outside.
+    /// An entry moves money, it does not make any: its postings add up to what came from outside.
     fn close_entry(&mut self) {
         if self.imbalance != 0 {
             self.findings.log_breaks += 1;

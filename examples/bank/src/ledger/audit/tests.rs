@@ -32,7 +32,7 @@ fn a_clean_run_has_no_findings() {
     let read = read(&mut bank);
     let settlement = Entry {
         kind: Kind::External,
-        lines: vec![read[0].plus(500)],
+        postings: vec![read[0].plus(500)],
         external: 500,
         settlement: None,
     };
@@ -52,7 +52,7 @@ fn a_lost_update_is_found_and_breaks_the_total() {
     // Only the payer's balance is old here, so 40 cents of the first payment appear from nowhere.
     let fresh = read(&mut bank);
     let late = Entry {
-        lines: vec![other[0].plus(-5), fresh[1].plus(5)],
+        postings: vec![other[0].plus(-5), fresh[1].plus(5)],
         ..payment(&one, 5)
     };
     post(&mut bank, &late);
@@ -180,7 +180,7 @@ fn money_made_by_an_entry_is_found() {
     let mut bank = testing::bank(2);
     let now = read(&mut bank);
     let made = Entry {
-        lines: vec![now[0].plus(1_000)],
+        postings: vec![now[0].plus(1_000)],
         ..payment(&now, 0)
     };
     post(&mut bank, &made);
