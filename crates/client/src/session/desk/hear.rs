@@ -26,22 +26,10 @@ impl Desk {
                 }
             }
             ServerFrame::Extended(granted) => {
-                let grant = grant(granted);
-                if let Some(Waits {
-                    reply: Some(reply), ..
-                }) = self.extending.remove(&grant.permit)
-                {
-                    let _ = reply.send(Ok(turn(Decision::Granted(grant), true)));
-                }
+                self.extended(granted.permit, Decision::Granted(grant(granted)));
             }
             ServerFrame::ExtensionDenied(denied) => {
-                let denial = denial(denied);
-                if let Some(Waits {
-                    reply: Some(reply), ..
-                }) = self.extending.remove(&denial.permit)
-                {
-                    let _ = reply.send(Ok(turn(Decision::Denied(denial), true)));
-                }
+                self.extended(denied.permit, Decision::Denied(denial(denied)));
             }
             ServerFrame::Finished(finished) => {
                 self.held.remove(&finished.permit);
@@ -210,6 +198,16 @@ impl Desk {
                 reply,
             };
             self.extending.insert(waiting.permit, waits);
+        }
+    }
+
+    /// The decision about an extension that waited.
+    fn extended(&mut self, permit: PermitId, decision: Decision) {
+        if let Some(Waits {
+            reply: Some(reply), ..
+        }) = self.extending.remove(&permit)
+        {
+            let _ = reply.send(Ok(turn(decision, true)));
         }
     }
 
