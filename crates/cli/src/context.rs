@@ -1,6 +1,6 @@
 //! What every command shares: which server, which fleet, which key, which form.
 use crate::failure::Outcome;
-use crate::output::Format;
+use crate::output::{self, Format, Row};
 use clap::Args;
 use fleet_client::{Fleet, Http};
 use fleet_types::FleetId;
@@ -81,6 +81,21 @@ pub struct Watch {
 }
 
 impl Watch {
+    /// Lists what `get` gives, each as `row`, once or until it fails.
+    pub async fn list<T, R: Row>(
+        self,
+        format: Format,
+        row: impl Fn(T) -> R,
+        when_empty: &str,
+        mut get: impl AsyncFnMut() -> fleet_client::Result<Vec<T>>,
+    ) -> Outcome {
+        self.each(async || {
+            let rows: Vec<R> = get().await?.into_iter().map(&row).collect();
+            output::list(format, &rows, when_empty)
+        })
+        .await
+    }
+
     /// Does it once, or until it fails.
     pub async fn each(self, mut show: impl AsyncFnMut() -> Outcome) -> Outcome {
         let Some(every) = self.watch else {

@@ -110,16 +110,9 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
     let fleet = global.fleet()?;
     match command {
         Command::List { watch } => {
-            watch
-                .each(async || {
-                    let rows: Vec<_> = fleet.budgets().await?.into_iter().map(Shown).collect();
-                    output::list(
-                        global.output,
-                        &rows,
-                        "no budgets yet: fleet budgets set NAME --money 100 --period day",
-                    )
-                })
-                .await
+            let empty = "no budgets yet: fleet budgets set NAME --money 100 --period day";
+            let get = async || fleet.budgets().await;
+            watch.list(global.output, Shown, empty, get).await
         }
         Command::Get { budget } => {
             output::detail(global.output, &Shown(fleet.budget(&budget).await?))

@@ -42,12 +42,8 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
             } else {
                 "no halt is in force"
             };
-            watch
-                .each(async || {
-                    let rows: Vec<_> = fleet.halts(!all).await?.into_iter().map(Shown).collect();
-                    output::list(global.output, &rows, empty)
-                })
-                .await
+            let get = async || fleet.halts(!all).await;
+            watch.list(global.output, Shown, empty, get).await
         }
         Command::Get { halt, watch } => {
             watch

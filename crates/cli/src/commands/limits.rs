@@ -136,16 +136,9 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
     let fleet = global.fleet()?;
     match command {
         Command::List { watch } => {
-            watch
-                .each(async || {
-                    let rows: Vec<_> = fleet.limits().await?.into_iter().map(Shown).collect();
-                    output::list(
-                        global.output,
-                        &rows,
-                        "no limits yet: fleet limits set NAME --rate 10/s",
-                    )
-                })
-                .await
+            let empty = "no limits yet: fleet limits set NAME --rate 10/s";
+            let get = async || fleet.limits().await;
+            watch.list(global.output, Shown, empty, get).await
         }
         Command::Get { limit } => output::detail(global.output, &Shown(fleet.limit(&limit).await?)),
         Command::Set(set) => {

@@ -36,23 +36,28 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
     let fleet = global.fleet()?;
     match command {
         Command::List { under, watch } => {
-            watch
-                .each(async || {
-                    let rows: Vec<_> = fleet.locks(under.as_ref()).await?.into_iter().map(Shown).collect();
-                    output::list(global.output, &rows, "nothing is held: a permit holds what it names with --exclusive, --shared or --commuting")
-                })
-                .await
+            let empty = "nothing is held: a permit holds what it names with --exclusive, --shared or --commuting";
+            let get = async || fleet.locks(under.as_ref()).await;
+            watch.list(global.output, Shown, empty, get).await
         }
         Command::Validate { resource, token } => {
             let validity = fleet.validate(resource, Token(token)).await?;
             match global.output {
                 Format::Table | Format::Name => {
-                    let word = if validity.valid { paint::good("valid") } else { paint::bad("stale") };
+                    let word = if validity.valid {
+                        paint::good("valid")
+                    } else {
+                        paint::bad("stale")
+                    };
                     output::write(&format!("{word}\n"))?;
                 }
                 Format::Json | Format::Yaml => output::raw(global.output, &validity)?,
             }
-            if validity.valid { Ok(()) } else { Err(Failure::told(exit::CONFLICT)) }
+            if validity.valid {
+                Ok(())
+            } else {
+                Err(Failure::told(exit::CONFLICT))
+            }
         }
     }
 }

@@ -2,7 +2,6 @@
 use super::shown::Shown;
 use crate::context::{Global, Watch};
 use crate::failure::Outcome;
-use crate::output;
 use clap::{Args, ValueEnum};
 use fleet_client::Fleet;
 use fleet_client::http::AgentFilter;
@@ -64,10 +63,6 @@ pub async fn run(global: &Global, fleet: &Fleet, list: List) -> Outcome {
         text: list.text,
     };
     let empty = "no agents yet: fleet agents register AGENT, or fleet apply -f fleet.yaml";
-    let show = async || {
-        let agents = fleet.agents(&filter).await?;
-        let rows: Vec<_> = agents.into_iter().map(Shown).collect();
-        output::list(global.output, &rows, empty)
-    };
-    list.watch.each(show).await
+    let get = async || fleet.agents(&filter).await;
+    list.watch.list(global.output, Shown, empty, get).await
 }

@@ -2,7 +2,6 @@
 use super::shown::Shown;
 use crate::context::{Global, Watch};
 use crate::failure::Outcome;
-use crate::output;
 use clap::{Args, ValueEnum};
 use fleet_client::Fleet;
 use fleet_client::http::PermitFilter;
@@ -42,10 +41,6 @@ pub async fn run(global: &Global, fleet: &Fleet, list: List) -> Outcome {
     let agent = list.agent;
     let filter = PermitFilter { agent, state };
     let empty = "no permits are held or waited for: fleet permits request ACTION --agent AGENT";
-    let show = async || {
-        let views = fleet.permits(&filter).await?;
-        let rows: Vec<_> = views.into_iter().map(Shown).collect();
-        output::list(global.output, &rows, empty)
-    };
-    list.watch.each(show).await
+    let get = async || fleet.permits(&filter).await;
+    list.watch.list(global.output, Shown, empty, get).await
 }
