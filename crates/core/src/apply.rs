@@ -1,9 +1,11 @@
 //! What each event does to the state. Never fails (I2): an event is a fact that was decided.
+use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::{action, agent, budget, directory, group, halt, limit, permit, scope};
 use fleet_types::{Event, Record};
 
-pub fn apply(state: &mut State, record: &Record) {
+/// `keys` is what deciding has found in this very state, if it was just now.
+pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
     let (seq, at) = (record.seq, record.at);
     assert_eq!(seq, state.next_seq(), "I14: the journal has no gaps");
     assert!(at >= state.now, "I1: time never goes back");
@@ -12,7 +14,7 @@ pub fn apply(state: &mut State, record: &Record) {
     let span = state.settings.request_memory_ms;
     state.memory.forget(seq, at, span);
     match &record.event {
-        Event::PermitGranted(event) => permit::grant::granted(state, event, seq, at),
+        Event::PermitGranted(event) => permit::grant::granted(state, event, keys, seq, at),
         Event::PermitQueued(event) => permit::queue::queued(state, event, at),
         Event::PermitRequeued(event) => permit::queue::requeued(state, event),
         Event::PermitDenied(event) => permit::end::denied(state, event, at),

@@ -1,22 +1,43 @@
 //! Which noun answers which command.
 use crate::memory::Remembered;
+use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::{action, agent, budget, directory, group, halt, limit, permit, scope, settings};
 use fleet_types::{Actor, Code, Command, Envelope, Event, Rejection, Reply, Time};
 
-/// What a command comes to. The first event is the answer; the others follow from it.
+/// What a command comes to.
 pub enum Decided {
     /// These events happen.
-    Events(Vec<Event>),
+    Events(Events),
     /// Nothing happens: this was the answer already, or things are as asked.
     Repeat(Reply),
     /// Nothing happens, for this reason.
     Rejected(Rejection),
 }
 
+/// Events that happen together.
+pub struct Events {
+    /// What was asked for, or the refusal.
+    pub answer: Event,
+    /// What follows from it.
+    pub then: Vec<Event>,
+    /// What was found on the way to a grant.
+    pub keys: Option<Keys>,
+}
+
+impl Events {
+    pub fn one(answer: Event) -> Self {
+        Events {
+            answer,
+            then: Vec::new(),
+            keys: None,
+        }
+    }
+}
+
 impl Decided {
     pub fn event(event: Event) -> Self {
-        Decided::Events(vec![event])
+        Decided::Events(Events::one(event))
     }
 
     pub fn unchanged() -> Self {

@@ -4,6 +4,7 @@
 //! guard against crafted collisions) can never be observed. `Slab` hands out small stable keys.
 use hashbrown::HashTable;
 use serde::{Deserialize, Serialize};
+use std::hash::{BuildHasher, Hasher};
 use std::ops::{Index, IndexMut};
 
 /// A map that iterates in insertion order; `swap_remove` moves the last entry into the gap.
@@ -22,20 +23,20 @@ pub struct Names {
 impl Names {
     /// The key whose name, as `name_of` tells it, is this one.
     pub fn get<'s>(&self, name: &str, name_of: impl Fn(u32) -> &'s str) -> Option<u32> {
-        let hash = self.hasher.hash_one(name);
+        let hash = self.hash(name);
         self.table.find(hash, |key| name_of(*key) == name).copied()
     }
 
     /// Files a key under its name, which must not be filed yet.
     pub fn insert<'s>(&mut self, key: u32, name: &str, name_of: impl Fn(u32) -> &'s str) {
-        let hash = self.hasher.hash_one(name);
+        let hash = self.hash(name);
         let hasher = &self.hasher;
         self.table
-            .insert_unique(hash, key, |key| hasher.hash_one(name_of(*key)));
+            .insert_unique(hash, key, |key| hash_of(hasher, name_of(*key)));
     }
 
     pub fn remove(&mut self, key: u32, name: &str) {
-        let hash = self.hasher.hash_one(name);
+        let hash = self.hash(name);
         if let Ok(found) = self.table.find_entry(hash, |other| *other == key) {
             found.remove();
         }
@@ -44,6 +45,17 @@ impl Names {
     pub fn len(&self) -> usize {
         self.table.len()
     }
+
+    fn hash(&self, name: &str) -> u64 {
+        hash_of(&self.hasher, name)
+    }
+}
+
+/// Of the bytes alone: what `str` adds to tell it from what follows is not needed where nothing does.
+fn hash_of(hasher: &ahash::RandomState, name: &str) -> u64 {
+    let mut hasher = hasher.build_hasher();
+    hasher.write(name.as_bytes());
+    hasher.finish()
 }
 
 /// Values under small keys that stay valid until the value is removed; freed keys are used again, last first.

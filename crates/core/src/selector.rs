@@ -22,12 +22,15 @@ pub struct Index {
 pub struct Compiled {
     pub selector: Selector,
     pub scope: Option<ScopeKey>,
+    /// Whether it names labels: asked of each candidate, so kept beside the scope.
+    has_labels: bool,
 }
 
 impl Compiled {
     pub fn new(selector: &Selector, scope_key: impl FnOnce(&ScopePath) -> ScopeKey) -> Self {
         Compiled {
             scope: selector.scope.as_ref().map(scope_key),
+            has_labels: selector.labels != Labels::default(),
             selector: selector.clone(),
         }
     }
@@ -48,7 +51,7 @@ impl Compiled {
             && action
                 .as_ref()
                 .is_none_or(|p| p.matches(request.action.as_str()))
-            && (*labels == Labels::default() || request.labels.contain(labels))
+            && (!self.has_labels || request.labels.contain(labels))
             && resource.as_ref().is_none_or(|pattern| {
                 let mut claims = request.resources.iter();
                 claims.any(|claim| pattern.matches(claim.path.as_str()))

@@ -1,8 +1,9 @@
 //! One step of the machine: what is due, the command, and all that follows from it.
 use crate::apply::apply;
-use crate::decide::{Decided, decide};
-use crate::memory::Remembered;
+use crate::decide::{Decided, Events, decide};
+use crate::memory::{Key, Remembered};
 use crate::permit;
+use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::timers::Timer;
 use fleet_types::agent::Definition;
@@ -43,17 +44,16 @@ pub fn step_recalled(
     records: &mut Vec<Record>,
 ) -> Answer {
     assert!(now >= state.now, "I1: time never goes back");
+    let evicted_before = state.memory.evicted.len();
     tend(state, now, records);
     register_the_unknown(state, envelope, now, records);
-    let recalled = recalled.filter(|entry| entry.at() >= state.remembered_since(now));
+    let recalled = recalled
+        .or_else(|| just_evicted(state, evicted_before, envelope))
+        .filter(|entry| entry.at() >= state.remembered_since(now));
     match decide(state, envelope, recalled, now) {
         Decided::Events(events) => {
             let own = records.len();
-            let mut by = &envelope.by;
-            for event in events {
-                happen(state, event, by, now, records);
-                by = &Actor::System; // The first event is what was asked, the others follow from it.
-            }
+            happen_together(state, events, &envelope.by, now, records);
             let reply = records
                 .get(own)
                 .map_or(Reply::Unchanged, |record| crate::reply::of(state, record));
@@ -78,7 +78,7 @@ pub fn step_recalled(
 /// # Panics
 /// When the record does not follow the state: the journal is damaged or not this fleet's.
 pub fn apply_record(state: &mut State, record: &Record) {
-    apply(state, record);
+    apply(state, record, None);
     state.wakes.clear(); // What followed from it stands in the journal too.
     sweep_timers(state);
 }
@@ -90,14 +90,49 @@ pub fn next_deadline(state: &State) -> Option<Time> {
 }
 
 fn happen(state: &mut State, event: Event, by: &Actor, now: Time, records: &mut Vec<Record>) {
+    happen_at(state, event, None, by, now, records);
+}
+
+/// The answer is the caller's doing; the fleet does what follows from it.
+fn happen_together(
+    state: &mut State,
+    events: Events,
+    by: &Actor,
+    now: Time,
+    records: &mut Vec<Record>,
+) {
+    happen_at(state, events.answer, events.keys.as_ref(), by, now, records);
+    for event in events.then {
+        happen(state, event, &Actor::System, now, records);
+    }
+}
+
+fn happen_at(
+    state: &mut State,
+    event: Event,
+    keys: Option<&Keys>,
+    by: &Actor,
+    now: Time,
+    records: &mut Vec<Record>,
+) {
     let record = Record {
         seq: state.next_seq(),
         at: now,
         by: by.clone(),
         event,
     };
-    apply(state, &record);
+    apply(state, &record, keys);
     records.push(record);
+}
+
+/// The answer to this very request, if memory held it when the step began and has let it go since.
+fn just_evicted<'s>(state: &'s State, from: usize, envelope: &Envelope) -> Option<&'s Remembered> {
+    let Command::Permit(words::Command::Request(request)) = &envelope.command else {
+        return None;
+    };
+    let mut evicted = state.memory.evicted[from..].iter();
+    let found = evicted.find(|evicted| evicted.entry.key() == Key::of(request))?;
+    Some(&found.entry)
 }
 
 /// Ends what has run out, and lets in those whose time has come.
@@ -138,7 +173,7 @@ fn react(state: &mut State, now: Time, records: &mut Vec<Record>) {
     while let Some(wake) = state.wakes.pop_first() {
         let mut after = None;
         while let Some(events) = permit::queue::next_for(state, &wake, &mut after, now) {
-            if matches!(events[..], [Event::PermitRequeued(_)]) {
+            if matches!(events.answer, Event::PermitRequeued(_)) {
                 debug_assert!(moves_left > 0, "waiters move in circles");
                 if moves_left == 0 {
                     state.wakes.clear();
@@ -146,9 +181,7 @@ fn react(state: &mut State, now: Time, records: &mut Vec<Record>) {
                 }
                 moves_left -= 1;
             }
-            for event in events {
-                happen(state, event, &Actor::System, now, records);
-            }
+            happen_together(state, events, &Actor::System, now, records);
         }
     }
 }

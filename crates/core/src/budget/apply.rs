@@ -88,11 +88,23 @@ pub fn soft_reached(state: &mut State, event: &BudgetSoftReached) {
     }
 }
 
-pub fn reserve(state: &mut State, charges: &[BudgetCharge], at: Time) -> Reservations {
+/// Reserves what a grant names. `keys` are the budgets', if known.
+pub fn reserve(
+    state: &mut State,
+    charges: &[BudgetCharge],
+    keys: Option<&[BudgetKey]>,
+    at: Time,
+) -> Reservations {
     let mut kept = Reservations::new();
-    for charge in charges {
+    for (number, charge) in charges.iter().enumerate() {
         let account = charge.account.clone().unwrap_or_default();
-        if let Some((key, entry)) = entry(state, &charge.budget) {
+        let key = match keys {
+            Some(keys) => Some(keys[number]),
+            None => state.budgets.key(&charge.budget),
+        };
+        if let Some(key) = key
+            && let Some(entry) = state.budgets.get_mut(key)
+        {
             let purse = entry.purse_mut(&account, at);
             purse.reserved += charge.amount;
             let (used, topped_up) = (purse.used(), purse.topped_up);
@@ -119,11 +131,22 @@ pub fn release(state: &mut State, reservations: &Reservations) {
     }
 }
 
-/// Posts what completion cost, after the reservation was given back.
-pub fn post(state: &mut State, posted: &[BudgetCharge], at: Time) {
+/// Posts what completion cost, after the reservations were given back.
+pub fn post(state: &mut State, reservations: &Reservations, posted: &[BudgetCharge], at: Time) {
+    let mut reserved = reservations.iter(); // In the same order, those of budgets that are gone too.
     for charge in posted {
         let account = charge.account.clone().unwrap_or_default();
-        if let Some((_, entry)) = entry(state, &charge.budget) {
+        let known = reserved.find(|(key, _, _)| {
+            let entry = state.budgets.get(*key);
+            entry.is_some_and(|entry| entry.budget.id == charge.budget)
+        });
+        let key = match known {
+            Some((key, _, _)) => Some(*key),
+            None => state.budgets.key(&charge.budget),
+        };
+        if let Some(key) = key
+            && let Some(entry) = state.budgets.get_mut(key)
+        {
             let purse = entry.purse_mut(&account, at);
             purse.spent = purse.spent.saturating_add(charge.amount);
         }

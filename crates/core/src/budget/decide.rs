@@ -1,7 +1,8 @@
 //! Setting, removing and topping up budgets; checking whether they can bear a cost.
-use super::period;
+use super::{Entry, period};
 use crate::decide::{Decided, rejected};
 use crate::permit::gates::Ask;
+use crate::permit::grant::Found;
 use crate::state::State;
 use fleet_types::budget::{Account, Budget, Command};
 use fleet_types::event::{BudgetRemoved, BudgetSoftReached, BudgetToppedUp};
@@ -113,10 +114,10 @@ pub struct Exhausted {
 pub fn check(
     ask: &Ask<'_>,
     mut seen: impl FnMut(&Budget, u64, u64),
-) -> Result<Vec<BudgetCharge>, Exhausted> {
-    let mut charges = Vec::new();
+) -> Result<Found<BudgetCharge>, Exhausted> {
+    let mut found = Found::default();
     if ask.request.cost.is_zero() {
-        return Ok(charges);
+        return Ok(found);
     }
     let budgets = &ask.state.budgets;
     for key in budgets.index.candidates(ask.agent, ask.request) {
@@ -141,36 +142,29 @@ pub fn check(
                 fresh_at: period::end(entry.budget.period, ask.now),
             });
         }
-        charges.push(BudgetCharge {
+        let charge = BudgetCharge {
             budget: entry.budget.id.clone(),
             account: (!account.is_empty()).then_some(account),
             amount: asked,
-        });
+        };
+        found.push(key, charge);
     }
-    Ok(charges)
+    Ok(found)
 }
 
-/// Events for soft thresholds that these reservations reach for the first time this period.
-pub fn soft_reached(state: &State, charges: &[BudgetCharge], now: Time, events: &mut Vec<Event>) {
-    for charge in charges {
-        let key = state.budgets.key(&charge.budget);
-        let Some(entry) = key.and_then(|key| state.budgets.get(key)) else {
-            continue;
-        };
-        let Some(soft) = entry.budget.soft else {
-            continue;
-        };
-        let purse = entry.purse(charge.account.as_deref().unwrap_or_default(), now);
-        let used = purse.used() + charge.amount;
-        if !purse.soft_told && used >= soft {
-            events.push(Event::BudgetSoftReached(BudgetSoftReached {
-                budget: charge.budget.clone(),
-                account: charge.account.clone(),
-                used,
-                soft,
-            }));
-        }
-    }
+/// The event for a soft threshold that this charge reaches for the first time this period.
+pub fn soft_reached(entry: &Entry, charge: &BudgetCharge, now: Time) -> Option<Event> {
+    let soft = entry.budget.soft?;
+    let purse = entry.purse(charge.account.as_deref().unwrap_or_default(), now);
+    let used = purse.used() + charge.amount;
+    (!purse.soft_told && used >= soft).then(|| {
+        Event::BudgetSoftReached(BudgetSoftReached {
+            budget: charge.budget.clone(),
+            account: charge.account.clone(),
+            used,
+            soft,
+        })
+    })
 }
 
 /// What completion posts: up to what was reserved, and beyond it what still fits. The second number is the rest.

@@ -119,11 +119,21 @@ pub fn removed(state: &mut State, event: &LimitRemoved) {
     }
 }
 
-/// Charges what a grant names. A limit that is gone by now is passed over.
-pub fn charge(state: &mut State, charges: &[LimitCharge], class: Class, at: Time) -> Charges {
+/// Charges what a grant names. A limit that is gone by now is passed over. `keys` are the limits', if known.
+pub fn charge(
+    state: &mut State,
+    charges: &[LimitCharge],
+    keys: Option<&[LimitKey]>,
+    class: Class,
+    at: Time,
+) -> Charges {
     let mut kept = Charges::new();
-    for charge in charges {
-        let Some(key) = state.limits.key(&charge.limit) else {
+    for (number, charge) in charges.iter().enumerate() {
+        let key = match keys {
+            Some(keys) => Some(keys[number]),
+            None => state.limits.key(&charge.limit),
+        };
+        let Some(key) = key else {
             continue;
         };
         let Some(entry) = state.limits.get_mut(key) else {

@@ -2,6 +2,7 @@
 use super::rate::{Pace, nanos, shared_part};
 use super::{Count, Entry, LimitKey};
 use crate::permit::gates::Ask;
+use crate::permit::grant::Found;
 use fleet_types::Time;
 use fleet_types::limit::{Class, Each, Limit, Measure, Rate};
 use fleet_types::permit::{LimitCharge, Request};
@@ -47,9 +48,9 @@ pub fn counts_of(limit: &Limit, request: &Request) -> SmallVec<[SmolStr; 1]> {
 pub fn check(
     ask: &Ask<'_>,
     mut seen: impl FnMut(&Limit, u64, u64),
-) -> Result<Vec<LimitCharge>, Full> {
+) -> Result<Found<LimitCharge>, Full> {
     let limits = &ask.state.limits;
-    let mut charges = Vec::new();
+    let mut found = Found::default();
     let mut full = None;
     for key in limits.index.candidates(ask.agent, ask.request) {
         let Some(entry) = limits.get(key) else {
@@ -73,10 +74,11 @@ pub fn check(
                     max: room.max,
                 });
             }
-            charges.push(LimitCharge {
+            let charge = LimitCharge {
                 limit: entry.limit.id.clone(),
                 key: (!count_key.is_empty()).then_some(count_key),
-            });
+            };
+            found.push(key, charge);
         });
         if full.is_some() && !ask.explain {
             break;
@@ -84,7 +86,7 @@ pub fn check(
     }
     match full {
         Some(full) => Err(full),
-        None => Ok(charges),
+        None => Ok(found),
     }
 }
 

@@ -28,9 +28,12 @@ impl Pace {
         let interval = (rate.per_ms.0.saturating_mul(1_000_000))
             .div_ceil(part)
             .max(1);
-        let burst = u128::from(rate.burst.unwrap_or(rate.permits)) * u128::from(part)
-            / u128::from(whole.max(1));
-        let burst = u64::try_from(burst).unwrap_or(u64::MAX).max(1);
+        let mut burst = rate.burst.unwrap_or(rate.permits);
+        if part != whole {
+            let share = u128::from(burst) * u128::from(part) / u128::from(whole.max(1));
+            burst = u64::try_from(share).unwrap_or(u64::MAX);
+        }
+        let burst = burst.max(1);
         Some(Pace {
             interval,
             tolerance: interval.saturating_mul(burst - 1),

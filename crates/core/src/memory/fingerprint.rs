@@ -80,10 +80,13 @@ impl Mixer {
 
     fn text(&mut self, text: &str) {
         self.number(text.len() as u64);
-        for chunk in text.as_bytes().chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.number(u64::from_le_bytes(word));
+        let (words, rest) = text.as_bytes().as_chunks();
+        for word in words {
+            self.number(u64::from_le_bytes(*word));
+        }
+        if !rest.is_empty() {
+            let last = rest.iter().rev();
+            self.number(last.fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
     }
 

@@ -2,7 +2,7 @@
 use super::gates::Stop;
 use super::{Phase, extend, grant, queue, request};
 use crate::budget::decide::{post, soft_reached};
-use crate::decide::{Decided, rejected};
+use crate::decide::{Decided, Events, rejected};
 use crate::memory::Outcome;
 use crate::state::State;
 use crate::timers::Timer;
@@ -57,7 +57,8 @@ pub fn decide(state: &State, by: &Actor, finish: &Finish, now: Time) -> Decided 
             format!("permit {} still waits; cancel it to withdraw", permit.id),
         ),
         (Phase::Granted(granted), _) => {
-            let (mut posted, mut overrun, mut soft) = (Vec::new(), Cost::ZERO, Vec::new());
+            let mut posted = Vec::with_capacity(granted.reservations.len());
+            let (mut overrun, mut soft) = (Cost::ZERO, Vec::new());
             for (key, account, reserved) in &granted.reservations {
                 let Some(entry) = state.budgets.get(*key) else {
                     continue;
@@ -85,18 +86,20 @@ pub fn decide(state: &State, by: &Actor, finish: &Finish, now: Time) -> Decided 
                         amount: amount - reserved,
                         ..charge.clone()
                     };
-                    soft_reached(state, &[more], now, &mut soft);
+                    soft.extend(soft_reached(entry, &more, now));
                 }
                 posted.push(charge);
             }
-            let finished = Event::PermitFinished(Finished {
+            let answer = Event::PermitFinished(Finished {
                 finish: finish.clone(),
                 posted,
                 overrun,
             });
-            let mut events = vec![finished];
-            events.append(&mut soft);
-            Decided::Events(events)
+            Decided::Events(Events {
+                answer,
+                then: soft,
+                keys: None,
+            })
         }
     }
 }
@@ -118,7 +121,7 @@ pub fn finished(state: &mut State, event: &Finished, at: Time) {
     state.timers.forget_one();
     let cancelled = finish.ending == Ending::Cancelled;
     grant::give_back(state, &granted, key, permit.agent, class, cancelled);
-    budget::apply::post(state, &event.posted, at);
+    budget::apply::post(state, &granted.reservations, &event.posted, at);
     if !event.overrun.is_zero() {
         budget::apply::overrun(state, &granted.reservations, event.overrun);
     }
@@ -126,11 +129,13 @@ pub fn finished(state: &mut State, event: &Finished, at: Time) {
     let latency = finish.latency_ms.map(Millis::micros);
     let latency = latency.unwrap_or_else(|| at.micros_since(granted.at));
     if !cancelled {
-        let mut limits: Vec<_> = granted.charges.iter().map(|c| c.limit).collect();
-        limits.dedup(); // One that has several counts hears of one completion.
-        for limit in limits {
-            let failed = finish.ending == Ending::Failed;
-            limit::dynamic::observe(state, limit, latency, failed, at);
+        let failed = finish.ending == Ending::Failed;
+        let mut last = None;
+        for limit in granted.charges.iter().map(|charge| charge.limit) {
+            if last.replace(limit) != Some(limit) {
+                // One that has several counts hears of one completion.
+                limit::dynamic::observe(state, limit, latency, failed, at);
+            }
         }
     }
     let cost = finish.cost.unwrap_or(if cancelled {

@@ -3,7 +3,7 @@
 //! This is the only way to hold and wait, so the only way to a deadlock, which is looked for here.
 use super::gates::{Ask, Stop, pass_extension};
 use super::{Extension, PermitKey, Phase, Rank, end, grant, request};
-use crate::decide::{Decided, rejected};
+use crate::decide::{Decided, Events, rejected};
 use crate::lock::check::{Asker, Obstacle, obstacles};
 use crate::lock::deadlock;
 use crate::state::{State, Wake};
@@ -101,16 +101,19 @@ pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Dec
     let Some(waits_for) = stop.blocker else {
         unreachable!("what one can wait for has a name")
     };
-    let mut events = vec![Event::PermitExtensionQueued(ExtensionQueued {
+    let answer = Event::PermitExtensionQueued(ExtensionQueued {
         extend: Arc::new(Extend {
             resources: wanted,
             ..(**extend).clone()
         }),
         waits_for,
         until: now.after(extend.wait_ms),
-    })];
-    events.append(&mut following);
-    Decided::Events(events)
+    });
+    Decided::Events(Events {
+        answer,
+        then: following,
+        keys: None,
+    })
 }
 
 /// Whether holding in one mode makes a claim in the other needless.
@@ -179,20 +182,20 @@ pub fn waits_for(state: &State, key: PermitKey) -> Option<Blocker> {
 }
 
 /// Tries a waiting extension again.
-pub fn again(state: &State, key: PermitKey, now: Time) -> Option<Vec<Event>> {
+pub fn again(state: &State, key: PermitKey, now: Time) -> Option<Events> {
     let permit = state.permits.get(key)?;
     let extension = permit.extension()?;
     let by = Actor::System;
     let ask = ask(state, &by, key, extension.rank, now);
     match pass_extension(&ask, &extension.extend.resources) {
-        Ok(()) => Some(vec![Event::PermitExtended(Extended {
+        Ok(()) => Some(Events::one(Event::PermitExtended(Extended {
             permit: permit.id,
             resources: extension.extend.resources.clone(),
-        })]),
+        }))),
         Err(stop) if stop.can_wait => None,
-        Err(stop) => Some(vec![Event::PermitExtensionDenied(ExtensionDenied {
+        Err(stop) => Some(Events::one(Event::PermitExtensionDenied(ExtensionDenied {
             denial: request::denial(permit.id, *stop, Vec::new()),
-        })]),
+        }))),
     }
 }
 

@@ -2,7 +2,10 @@
 use super::gates::{Passed, Report};
 use super::{HeldLock, NOTHING, Permit, PermitKey, Phase, Rank, request};
 use crate::agent::AgentKey;
+use crate::budget::BudgetKey;
 use crate::budget::decide::soft_reached;
+use crate::decide::Events;
+use crate::limit::LimitKey;
 use crate::lock::Holder;
 use crate::memory::Outcome;
 use crate::state::{State, Wake};
@@ -16,34 +19,82 @@ use fleet_types::{Event, Millis, PermitId, Seq, Time, Token};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
+/// What a grant charges, with the small keys under which that was found.
+pub struct Found<C> {
+    pub charges: Vec<C>,
+    /// One for each charge.
+    pub keys: SmallVec<[u32; 4]>,
+}
+
+impl<C> Default for Found<C> {
+    fn default() -> Self {
+        Found {
+            charges: Vec::new(),
+            keys: SmallVec::new(),
+        }
+    }
+}
+
+impl<C> Found<C> {
+    pub fn push(&mut self, key: u32, charge: C) {
+        if self.charges.capacity() == 0 {
+            self.charges = Vec::with_capacity(4);
+        }
+        self.charges.push(charge);
+        self.keys.push(key);
+    }
+}
+
+/// The small keys of what a grant names, so that applying it right after deciding looks no name up again.
+pub struct Keys {
+    pub agent: AgentKey,
+    /// One for each charge.
+    pub limits: SmallVec<[LimitKey; 4]>,
+    /// One for each charge.
+    pub budgets: SmallVec<[BudgetKey; 4]>,
+}
+
 /// The events of a grant: the grant itself, and thresholds it reaches.
 pub fn events(
     state: &State,
-    permit: PermitId,
+    (permit, agent): (PermitId, AgentKey),
     request: &Arc<Request>,
     passed: Passed,
     report: Report,
     now: Time,
-) -> Vec<Event> {
+) -> Events {
     let ttl = request.ttl_ms.unwrap_or(state.settings.ttl_ms_default);
-    let mut soft = Vec::new();
-    soft_reached(state, &passed.budgets, now, &mut soft);
-    let granted = Event::PermitGranted(Granted {
-        permit,
-        request: request.clone(),
-        expires_at: now.after(ttl),
-        limits: passed.limits,
-        budgets: passed.budgets,
-        explain: report.gates,
+    let Passed { limits, budgets } = passed;
+    let reserved = budgets.keys.iter().zip(&budgets.charges);
+    let then = reserved.filter_map(|(key, charge)| {
+        let entry = state.budgets.get(*key)?;
+        soft_reached(entry, charge, now)
     });
-    let mut events = vec![granted];
-    events.append(&mut soft);
-    events
+    Events {
+        then: then.collect(),
+        answer: Event::PermitGranted(Granted {
+            permit,
+            request: request.clone(),
+            expires_at: now.after(ttl),
+            limits: limits.charges,
+            budgets: budgets.charges,
+            explain: report.gates,
+        }),
+        keys: Some(Keys {
+            agent,
+            limits: limits.keys,
+            budgets: budgets.keys,
+        }),
+    }
 }
 
-pub fn granted(state: &mut State, event: &Granted, seq: Seq, at: Time) {
+pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq, at: Time) {
     let request = &event.request;
-    let Some(agent) = state.agents.key(&request.agent) else {
+    let agent = match keys {
+        Some(keys) => Some(keys.agent),
+        None => state.agents.key(&request.agent),
+    };
+    let Some(agent) = agent else {
         return;
     };
     let phase = Phase::Granted(super::Granted {
@@ -81,8 +132,14 @@ pub fn granted(state: &mut State, event: &Granted, seq: Seq, at: Time) {
         }
     };
     let class = state.permits[key].class();
-    let charges = limit::apply::charge(state, &event.limits, class, at);
-    let reservations = budget::apply::reserve(state, &event.budgets, at);
+    let charges = {
+        let keys = keys.map(|keys| &keys.limits[..]);
+        limit::apply::charge(state, &event.limits, keys, class, at)
+    };
+    let reservations = {
+        let keys = keys.map(|keys| &keys.budgets[..]);
+        budget::apply::reserve(state, &event.budgets, keys, at)
+    };
     let held = take(state, key, &request.resources, Token(seq.0));
     if let Phase::Granted(granted) = &mut state.permits[key].phase {
         granted.held = held;

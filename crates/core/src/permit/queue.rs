@@ -5,6 +5,7 @@ use super::gates::{Ask, Report, Stop, pass};
 use super::{
     NOTHING, Permit, PermitKey, Phase, Place, Rank, Waiting, WaitsOn, extend, grant, request,
 };
+use crate::decide::Events;
 use crate::limit::Entry;
 use crate::limit::check::{count_keys, counts_of};
 use crate::lock::check::Asker;
@@ -199,7 +200,7 @@ pub fn next_for(
     wake: &Wake,
     after: &mut Option<Place>,
     now: Time,
-) -> Option<Vec<Event>> {
+) -> Option<Events> {
     let place_of = |key: PermitKey| state.permits[key].place(key);
     let places: Vec<Place> = match wake {
         Wake::Halts => return next_halted(state, after, now),
@@ -244,7 +245,7 @@ pub fn next_for(
     None
 }
 
-fn next_halted(state: &State, after: &mut Option<Place>, now: Time) -> Option<Vec<Event>> {
+fn next_halted(state: &State, after: &mut Option<Place>, now: Time) -> Option<Events> {
     if after.is_none() {
         let mut extending = state.permits.extending.iter();
         let events = extending.find_map(|key| extend::again(state, *key, now));
@@ -285,7 +286,7 @@ fn closes(state: &State, key: PermitKey, path: &str) -> bool {
 }
 
 /// Tries a waiting permit again, from the first gate.
-pub fn again(state: &State, key: PermitKey, in_turn: bool, now: Time) -> Option<Vec<Event>> {
+pub fn again(state: &State, key: PermitKey, in_turn: bool, now: Time) -> Option<Events> {
     let permit = &state.permits[key];
     let Phase::Waiting(waiting) = &permit.phase else {
         return None;
@@ -300,13 +301,14 @@ pub fn again(state: &State, key: PermitKey, in_turn: bool, now: Time) -> Option<
     match pass(&ask, &mut report) {
         Ok(passed) => {
             let (id, request) = (permit.id, &permit.request);
-            Some(grant::events(state, id, request, passed, report, now))
+            let asked = (id, permit.agent);
+            Some(grant::events(state, asked, request, passed, report, now))
         }
         Err(stop) if stop.can_wait => moved(state, permit, waiting, *stop),
-        Err(stop) => Some(vec![Event::PermitDenied(Denied {
+        Err(stop) => Some(Events::one(Event::PermitDenied(Denied {
             request: permit.request.clone(),
             denial: request::denial(permit.id, *stop, report.gates),
-        })]),
+        }))),
     }
 }
 
@@ -340,7 +342,7 @@ fn ask<'s>(
 }
 
 /// A waiter that now waits for something else; nothing happens if it is the same as before.
-fn moved(state: &State, permit: &Permit, waiting: &Waiting, stop: Stop) -> Option<Vec<Event>> {
+fn moved(state: &State, permit: &Permit, waiting: &Waiting, stop: Stop) -> Option<Events> {
     let waits_for = stop.blocker?;
     let later = |blocker: &Blocker| match blocker {
         Blocker::Limit { free_at, .. } => *free_at,
@@ -349,10 +351,10 @@ fn moved(state: &State, permit: &Permit, waiting: &Waiting, stop: Stop) -> Optio
     let same =
         waits_on(state, &waits_for) == waiting.on && later(&waits_for) == later(&waiting.blocker);
     (!same).then(|| {
-        vec![Event::PermitRequeued(Requeued {
+        Events::one(Event::PermitRequeued(Requeued {
             permit: permit.id,
             waits_for,
-        })]
+        }))
     })
 }
 

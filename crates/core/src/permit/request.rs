@@ -51,7 +51,8 @@ pub fn decide(
     let mut report = Report::new(request.explain);
     match pass(&ask, &mut report) {
         Ok(passed) => {
-            let events = grant::events(state, permit, request, passed, report, now);
+            let asked = (permit, agent_key);
+            let events = grant::events(state, asked, request, passed, report, now);
             Decided::Events(events)
         }
         Err(stop) if stop.can_wait && request.wait_ms.0 > 0 => {

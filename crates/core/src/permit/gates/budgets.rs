@@ -1,11 +1,12 @@
 //! Can all budgets that apply bear the cost? Waiting does not help; a top-up or a new period does.
 use super::{Ask, Report, Stop};
 use crate::budget::decide::check;
+use crate::permit::grant::Found;
 use fleet_types::explain::Gate;
 use fleet_types::permit::{Blocker, BudgetCharge};
 use fleet_types::{Code, Millis};
 
-pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<Vec<BudgetCharge>, Box<Stop>> {
+pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<Found<BudgetCharge>, Box<Stop>> {
     let checked = check(ask, |budget, available, asked| {
         report.saw(|| format!("{}.available", budget.id), available);
         report.saw(|| format!("{}.asked", budget.id), asked);

@@ -1,12 +1,13 @@
 //! Do all limits that apply have room?
 use super::{Ask, Report, Stop};
 use crate::limit::check;
+use crate::permit::grant::Found;
 use fleet_types::explain::Gate;
 use fleet_types::limit::Measure;
 use fleet_types::permit::{Blocker, LimitCharge};
 use fleet_types::{Code, Millis};
 
-pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<Vec<LimitCharge>, Box<Stop>> {
+pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<Found<LimitCharge>, Box<Stop>> {
     let checked = check::check(ask, |limit, used, max| {
         report.saw(|| format!("{}.used", limit.id), used);
         report.saw(|| format!("{}.max", limit.id), max);

@@ -13,6 +13,7 @@ mod locks;
 
 use crate::agent::{Agent, AgentKey};
 use crate::lock::check::Asker;
+use crate::permit::grant::Found;
 use crate::state::State;
 use fleet_types::explain::{Gate, GateReport, Verdict};
 use fleet_types::limit::Class;
@@ -42,8 +43,8 @@ pub struct Ask<'s> {
 /// What a grant will consume.
 #[derive(Default)]
 pub struct Passed {
-    pub limits: Vec<LimitCharge>,
-    pub budgets: Vec<BudgetCharge>,
+    pub limits: Found<LimitCharge>,
+    pub budgets: Found<BudgetCharge>,
 }
 
 /// Why a gate does not let a request pass.
@@ -97,6 +98,7 @@ impl Report {
     }
 
     /// A number a gate saw.
+    #[inline]
     pub fn saw(&mut self, name: impl FnOnce() -> String, value: u64) {
         if self.wanted
             && let Some(gate) = self.gates.last_mut()
