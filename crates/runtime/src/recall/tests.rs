@@ -8,7 +8,9 @@ use fleet_core::{Evicted, Key, State};
 use fleet_journal::{Batch, Error, FleetKey, Journal, Memory, Outcome, Snapshot};
 use fleet_types::permit::{Command as Permits, Decision, Request};
 use fleet_types::settings::{DefaultDecision, Settings};
-use fleet_types::{Actor, Answer, Code, Command, Envelope, Epoch, Record, Reply, Seq, Time, agent};
+use fleet_types::{
+    Actor, Answer, Code, Command, Envelope, Epoch, Millis, Record, Reply, Seq, Time, agent,
+};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -240,6 +242,20 @@ fn an_old_id_gets_its_first_answer_and_another_body_is_refused() {
     assert_eq!(runs.len(), 15);
     let stored: u64 = runs.iter().map(|run| run.meta.count).sum();
     assert_eq!(stored, 984);
+}
+
+#[test]
+fn an_id_is_found_while_it_is_let_go() {
+    let mut world = World::new(&shelf(Disk::new()), 16);
+    let short = |id: u64| {
+        let mut request = request(id);
+        Arc::make_mut(&mut request).ttl_ms = Some(Millis(5_000));
+        request
+    };
+    let first: Vec<Decision> = (0..17).map(|id| world.granted(&short(id))).collect();
+    // Leases have ended: that they have is written before the repeat is looked at, and lets go what it asks for.
+    world.wall = Time(world.wall.0 + 6_000_000);
+    assert_eq!(world.granted(&short(0)), first[0]);
 }
 
 #[test]
