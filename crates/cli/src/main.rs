@@ -17,6 +17,11 @@ use commands::Command;
 use context::Global;
 use std::process::ExitCode;
 
+/// Permits are many small values that live shortly. Version 2: version 3 takes a slow path for sizes that are no power of
+/// two, which cost the core a tenth of its speed.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Air traffic control for AI agents: they ask for a permit before they act.
 ///
 /// Try it:
