@@ -141,8 +141,7 @@ impl Memory {
         request: &Request,
         recalled: Option<&'a Remembered>,
     ) -> Option<(&'a Outcome, bool)> {
-        let entry = self.entry(request).or_else(|| self.just_let_go(request));
-        let entry = entry.or(recalled)?;
+        let entry = self.entry(request).or(recalled)?;
         Some((&entry.outcome, entry.fingerprint == fingerprint(request)))
     }
 
@@ -232,12 +231,6 @@ impl Memory {
             let entry = &self.entries[number.wrapping_sub(self.first as u32) as usize];
             entry.asker == asker && entry.id == *id
         })
-    }
-
-    /// What this very step has handed out, by what was due before its command: nobody could have found it elsewhere.
-    fn just_let_go(&self, request: &Request) -> Option<&Remembered> {
-        let mut newest_first = self.evicted.iter().rev().map(|evicted| &evicted.entry);
-        newest_first.find(|entry| entry.key() == Key::of(request))
     }
 
     fn entry(&self, request: &Request) -> Option<&Remembered> {
