@@ -74,18 +74,24 @@ fn inherit(state: &mut State, key: PermitKey) {
     }
 }
 
-/// The rate that a permit waits for has room again: whoever is next may go.
+/// The rate that a permit waits for has room again: it may go, if it is next. If not, whoever is has a timer of its own,
+/// and one of those behind, which a restart arms once more, must not bring that forward.
 pub fn rate_has_room(state: &mut State, armed: Time, id: PermitId) {
-    let Some(permit) = state.permits.find(id) else {
+    let Some(key) = state.permits.key(id) else {
         return;
     };
+    let permit = &state.permits[key];
     if let Phase::Waiting(waiting) = &permit.phase
         && waiting.free_at() == Some(armed)
         && let WaitsOn::Limit(limit) = waiting.on
         && let Some(entry) = state.limits.get(limit)
     {
-        for count in counts_of(&entry.limit, &permit.request) {
-            state.limits.wake_count(limit, &count, &mut state.wakes);
+        let counts = counts_of(&entry.limit, &permit.request);
+        let (class, place) = (permit.class(), permit.place(key));
+        if entry.queue.is_next(class, place, &counts, &entry.fair) {
+            for count in &counts {
+                state.limits.wake_count(limit, count, &mut state.wakes);
+            }
         }
     }
 }

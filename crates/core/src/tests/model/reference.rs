@@ -71,8 +71,7 @@ pub struct Reference {
     strained: BTreeSet<BudgetId>,
     last_token: u64,
     last_at: Time,
-    /// First answers, for as long as they are remembered.
-    answers: BTreeMap<(AgentId, RequestId), (PermitId, Time)>,
+    answers: BTreeMap<(AgentId, RequestId), FirstAnswer>,
     memory_us: u64,
 }
 
@@ -89,16 +88,24 @@ pub fn overlap(one: &ResourcePath, other: &ResourcePath) -> bool {
     one.covers(other) || other.covers(one)
 }
 
+/// What a request id was first answered with.
+struct FirstAnswer {
+    permit: PermitId,
+    asked_at: Time,
+    /// Whether it could have been forgotten at some time.
+    was_too_old: bool,
+}
+
 impl Reference {
     /// Every record must be one that may happen.
     pub fn follow(&mut self, records: &[Record]) {
         for record in records {
             assert!(record.at >= self.last_at, "I1: time went back");
             self.last_at = record.at;
-            // Once too old it may be forgotten, also when the fleet is then told to remember for longer.
-            let memory = self.memory_us;
-            self.answers
-                .retain(|_, (_, since)| record.at.0 < since.0 + memory);
+            for answer in self.answers.values_mut() {
+                // Also when the fleet is then told to remember for longer.
+                answer.was_too_old |= record.at.0 >= answer.asked_at.0 + self.memory_us;
+            }
             self.one(record);
         }
     }
@@ -122,13 +129,14 @@ impl Reference {
             let key = (request.agent.clone(), request.request_id.clone());
             let now = records.last().map_or(self.last_at, |record| record.at);
             // Those that the records have not told of yet are new.
-            if let Some((first, at)) = self.answers.get(&key)
-                && now.0 < at.0 + self.memory_us
+            if let Some(first) = self.answers.get(&key)
+                && !first.was_too_old
+                && now.0 < first.asked_at.0 + self.memory_us
                 && records
                     .iter()
                     .all(|record| !matches!(record.event, Event::AgentRemoved(_)))
             {
-                assert_eq!(*first, id, "I5: a repeat became another permit");
+                assert_eq!(first.permit, id, "I5: a repeat became another permit");
             }
         }
     }
@@ -398,18 +406,23 @@ impl Reference {
 
     fn first_answer(&mut self, request: &Request, permit: PermitId, at: Time) {
         let key = (request.agent.clone(), request.request_id.clone());
+        let answer = FirstAnswer {
+            permit,
+            asked_at: at,
+            was_too_old: false,
+        };
         match self.answers.get(&key) {
-            Some((first, since)) if *first != permit => {
-                let forgotten = at.0 >= since.0 + self.memory_us;
+            Some(first) if first.permit != permit => {
+                let forgotten = first.was_too_old || at.0 >= first.asked_at.0 + self.memory_us;
                 assert!(
                     forgotten,
-                    "I5: {} took effect as {first} and as {permit}",
-                    request.request_id
+                    "I5: {} took effect as {} and as {permit}",
+                    request.request_id, first.permit
                 );
-                self.answers.insert(key, (permit, at));
+                self.answers.insert(key, answer);
             }
             Some(_) => {}
-            None => drop(self.answers.insert(key, (permit, at))),
+            None => drop(self.answers.insert(key, answer)),
         }
     }
 

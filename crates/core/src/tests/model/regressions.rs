@@ -16,6 +16,44 @@ fn ask(agent: u8) -> Op {
     }
 }
 
+/// After a restart the timer of a waiter that had been passed over for good came first and let another one go, before a
+/// lease that ended earlier.
+#[test]
+fn a_timer_armed_again_lets_nobody_else_go() {
+    let wants = |prio: u8, wait: u8, ttl: u8| Op::Ask {
+        agent: 0,
+        action: 0,
+        claims: vec![(0, 0)],
+        prio,
+        wait,
+        ttl,
+        money: 0,
+        label: 0,
+        instance: 0,
+        by: 1,
+    };
+    let limit = Op::Limit {
+        id: 0,
+        kind: 108,
+        max: 87,
+        each: 60,
+        selector: 126,
+        reserve: 29,
+        dynamic: false,
+    };
+    let ops = vec![
+        limit,
+        wants(0, 0, 1),
+        wants(3, 65, 214),
+        wants(162, 185, 0),
+        wants(30, 47, 0),
+        Op::Sleep(14),
+        Op::Sleep(52),
+        Op::Sleep(155),
+    ];
+    super::run(&Case { ops });
+}
+
 /// Memory let an answer go in the very step that asked for it again, when the asker was registered on the way: the
 /// request was decided anew.
 #[test]
