@@ -1,5 +1,6 @@
 //! From the journal back to a state: the newest sound snapshot, then every batch after it.
 use crate::recall::Recall;
+use crate::recall::spans::Mark;
 use fleet_core::{Evicted, MEMORY_MAX, State, apply_record};
 use fleet_journal::{FleetKey, Head, Reader};
 use fleet_types::{Epoch, Record, Seq, Time};
@@ -29,6 +30,14 @@ pub enum Error {
         what: String,
         /// Why.
         source: serde_json::Error,
+    },
+    /// Answers are missing that the journal has, and there is no room for them.
+    #[error("store the missing answers of {fleet} again: {why}")]
+    Answers {
+        /// Whose.
+        fleet: FleetKey,
+        /// Why.
+        why: String,
     },
     /// The snapshot is of another format.
     #[error("read the snapshot of {fleet}: its format {format} is not the one this build reads")]
@@ -76,7 +85,7 @@ pub fn recover(reader: &mut dyn Reader, fleet: &FleetKey) -> Result<Recovered, E
 /// As [`recover`]; what memory let go since the snapshot is pending again.
 ///
 /// # Errors
-/// As [`recover`].
+/// As [`recover`]; and when stored answers are missing and there is no room to store them again.
 pub fn recover_into(
     reader: &mut dyn Reader,
     fleet: &FleetKey,
@@ -101,15 +110,15 @@ fn find_stored(
     recall: &mut Recall,
 ) -> Result<Stored, Error> {
     let (since, until) = (begun.remembered_since(), begun.let_go());
-    let Some((gap_after, gap_until)) = recall.shelf().gap(since, until) else {
+    let Some((Mark(after, _), Mark(asked_until, _))) = recall.shelf().gap(since, until) else {
         return Ok(Stored::Whole);
     };
-    let (after, until_shown) = (gap_after.0, gap_until.0);
+    let (after, asked_until) = (after.0, asked_until.0);
     let anchor = reader
         .anchor(fleet)
         .map_err(|source| journal(fleet, source))?;
     if anchor.seq == 0 {
-        tracing::warn!(%fleet, after, until = until_shown, "stored answers are missing; looking for them in the journal");
+        tracing::warn!(%fleet, after, until = asked_until, "stored answers are missing; looking for them in the journal");
         refill(reader, fleet, begun.snapshot, since, recall)?;
         if recall.shelf().gap(since, until).is_none() {
             tracing::info!(%fleet, "the missing answers are stored again");
@@ -117,7 +126,7 @@ fn find_stored(
         }
     }
     tracing::error!(
-        %fleet, after, until = until_shown,
+        %fleet, after, until = asked_until,
         "stored answers are missing: request ids asked between these times are forgotten, a repeat of one is a new request"
     );
     recall.shelf().forgive(until);
@@ -147,11 +156,11 @@ fn refill(
         })? > 0;
         more &= recall.is_full().is_none(); // The disk takes them no longer.
     }
-    if let Err(why) = recall.flush() {
-        tracing::error!(%fleet, %why, "failed to store the missing answers");
-        recall.drop_pending();
-    }
-    Ok(())
+    // Without room for them the fleet waits until there is some: to serve it would be to forget what can be found.
+    recall.flush().map_err(|why| Error::Answers {
+        fleet: fleet.clone(),
+        why,
+    })
 }
 
 fn journal(fleet: &FleetKey, source: fleet_journal::Error) -> Error {
@@ -218,9 +227,9 @@ impl Begun {
         })
     }
 
-    /// When the last answer was asked that memory had let go.
-    pub(crate) fn let_go(&self) -> Time {
-        self.state.evicted_last().map_or(Time(0), |last| last.at)
+    /// Behind which memory lets go what comes next.
+    pub(crate) fn let_go(&self) -> Mark {
+        Mark::behind(self.state.evicted_last())
     }
 
     /// What was asked earlier is forgotten at the journal's end.

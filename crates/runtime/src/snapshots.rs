@@ -4,12 +4,13 @@
 //! What memory let go before a snapshot is not found again by a replay that begins at it, so it must be stored first.
 use crate::recall::chunk::Chunk;
 use crate::recall::shelf::Shelf;
+use crate::recall::spans::Mark;
 use crate::recover::{Begun, SNAPSHOT_FORMAT};
 use crate::scribe::Scribe;
 use crate::service::chain;
 use fleet_core::{Evicted, State};
 use fleet_journal::{FleetKey, Reader, Snapshot, SnapshotSaver};
-use fleet_types::{Seq, Time};
+use fleet_types::Seq;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -51,8 +52,8 @@ pub fn save_by_following(
     }
     // By what the runs themselves say, whoever stored them.
     let since = state.remembered_since(state.now());
-    let until = state.evicted_last().map_or(Time(0), |last| last.at);
-    if let Some((after, until)) = shelf.gap(since, until) {
+    let until = Mark::behind(state.evicted_last());
+    if let Some((Mark(after, _), Mark(until, _))) = shelf.gap(since, until) {
         let (after, until) = (after.0, until.0);
         return Err(format!(
             "answers asked between {after} and {until} are not stored"
@@ -65,8 +66,8 @@ pub fn save_by_following(
 
 /// Answers that are not known to be stored.
 struct Left {
-    /// When the last was asked that was let go before them.
-    after: Time,
+    /// Behind which they were let go.
+    after: Mark,
     evicted: VecDeque<Evicted>,
 }
 
@@ -77,7 +78,7 @@ impl Left {
         while let Some(first) = self.evicted.front()
             && first.seq <= covered
         {
-            self.after = self.after.max(first.entry.at());
+            self.after = Mark::of(first);
             self.evicted.pop_front();
         }
     }
@@ -100,7 +101,12 @@ pub fn save(saver: &mut dyn SnapshotSaver, fleet: &FleetKey, state: &State) -> R
 }
 
 /// Asks for the batches that retention no longer keeps to be pruned.
-pub fn retain(scribe: &Arc<Scribe>, fleet: &FleetKey, snapshot: Seq, keep_events: Option<u64>) {
+pub(crate) fn retain(
+    scribe: &Arc<Scribe>,
+    fleet: &FleetKey,
+    snapshot: Seq,
+    keep_events: Option<u64>,
+) {
     if let Some(keep) = keep_events
         && snapshot.0 > keep
     {

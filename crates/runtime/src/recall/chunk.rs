@@ -1,7 +1,7 @@
 //! Answers on their way from memory to a run: found here until they are found there.
-use super::spans::Spans;
+use super::spans::{Mark, Spans};
 use fleet_core::{Evicted, Key, Remembered};
-use fleet_types::{Seq, Time};
+use fleet_types::Seq;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,8 +11,8 @@ const NONE: u32 = u32::MAX;
 /// Some answers in the order in which memory let them go.
 #[derive(Default)]
 pub struct Chunk {
-    /// When the last was asked that was let go before these.
-    after: Time,
+    /// Behind which they were let go.
+    after: Mark,
     entries: Vec<Filed>,
     /// The newest entry of each hash.
     newest: HashMap<u64, u32, ahash::RandomState>,
@@ -29,8 +29,8 @@ struct Filed {
 }
 
 impl Chunk {
-    /// With room for so many, so that it never grows; it begins behind what was asked at `after`.
-    pub fn with_room(count: usize, after: Time) -> Chunk {
+    /// With room for so many, so that it never grows; memory lets these go behind `after`.
+    pub fn with_room(count: usize, after: Mark) -> Chunk {
         Chunk {
             after,
             entries: Vec::with_capacity(count),
@@ -73,15 +73,15 @@ impl Chunk {
         self.entries.last().map_or(Seq(0), |filed| filed.seq)
     }
 
-    /// When the last of them was asked.
-    pub fn at_last(&self) -> Time {
+    /// Where the last of them was let go.
+    pub fn end(&self) -> Mark {
         let last = self.entries.last();
-        last.map_or(self.after, |filed| filed.entry.at().max(self.after))
+        last.map_or(self.after, |filed| Mark(filed.entry.at(), filed.seq))
     }
 
-    /// When those were asked that it answers for.
+    /// What it answers for.
     pub fn spans(&self) -> Spans {
-        Spans::one(self.after, self.at_last())
+        Spans::one(self.after, self.end())
     }
 
     /// The answers with their hashes, by hash.

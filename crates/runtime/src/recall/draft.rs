@@ -30,9 +30,9 @@ pub struct Meta {
     pub at_last: Time,
     /// The last record that let one of them go.
     pub seq_last: Seq,
-    /// When the requests were asked that it answers for; an earlier build did not say.
+    /// What it answers for; an earlier build did not say.
     #[serde(default)]
-    pub spans: Spans,
+    pub spans: Option<Spans>,
     /// Where the list of blocks begins.
     pub blocks_at: u64,
     /// Where the filter begins.
@@ -46,7 +46,7 @@ pub struct About<'a> {
     pub level: u32,
     /// The last record that let one of them go.
     pub seq_last: Seq,
-    /// When the requests were asked that it answers for.
+    /// What it answers for.
     pub spans: Spans,
     /// How many answers there are at most.
     pub count_max: u64,
@@ -82,7 +82,7 @@ impl<'a> Draft<'a> {
                 count: 0,
                 at_last: Time(0),
                 seq_last: about.seq_last,
-                spans: about.spans,
+                spans: Some(about.spans),
                 blocks_at: 0,
                 filter_at: 0,
             },

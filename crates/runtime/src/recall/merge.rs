@@ -13,7 +13,7 @@ pub struct Terms<'a> {
     pub level: u32,
     /// The last record that let one of them go.
     pub seq_last: Seq,
-    /// When the requests were asked that it answers for.
+    /// What it answers for.
     pub spans: Spans,
     /// Answers for which this says no are left out: when they were asked, and their text.
     pub keep: &'a dyn Fn(Time, &[u8]) -> bool,

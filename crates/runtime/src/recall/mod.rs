@@ -11,7 +11,7 @@
 //!   Whoever makes a snapshot stores what is not yet covered itself, or does not make it (`snapshots`).
 //! - An answer enters a run only when the record that let it go is durable. Its own record stands before that one, so no
 //!   run tells of what a failed append took back. After one, all pending is thrown away and comes again by replay.
-//! - A run says which time of asking it answers for, and all of them together leave no gap: a missing one is noticed at
+//! - A run says what it answers for in the order of letting go, and all of them together leave no gap: a missing one is noticed at
 //!   the start, and its answers are taken from the journal again, if that still has them (`recover`).
 //! - An answer may be in several places at once, as after a crash. Of several under one key the newest counts.
 //! - A file is there wholly or not at all, and is never changed.
@@ -30,7 +30,7 @@ mod merge;
 pub mod place;
 mod run;
 pub(crate) mod shelf;
-mod spans;
+pub(crate) mod spans;
 #[cfg(test)]
 mod tests;
 
@@ -39,10 +39,11 @@ pub use shelf::Shelf;
 use chunk::Chunk;
 use fleet_core::{Evicted, Key, Remembered};
 use fleet_journal::Error;
+use fleet_types::Seq;
 use fleet_types::permit::Request;
-use fleet_types::{Seq, Time};
 use keeper::Keeper;
 use shelf::Runs;
+use spans::Mark;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -61,8 +62,8 @@ pub struct Recall {
     /// How many answers stay in memory.
     memory_max: usize,
     runs: Runs,
-    /// When the last was asked that was let go before the open chunk.
-    after: Time,
+    /// Behind which the open chunk was let go.
+    after: Mark,
     open: Chunk,
     sealed: VecDeque<Arc<Chunk>>,
     /// How many of the sealed ones were given to the keeper.
@@ -80,7 +81,7 @@ impl Recall {
             shelf,
             keeper,
             memory_max,
-            after: Time(0),
+            after: Mark::default(),
             open: Chunk::default(),
             sealed: VecDeque::new(),
             handed: 0,
@@ -88,17 +89,12 @@ impl Recall {
         }
     }
 
-    /// What comes next goes on behind what was asked at `after`.
-    pub(crate) fn go_on_after(&mut self, after: Time) {
+    /// What comes next is let go behind `after`.
+    pub(crate) fn go_on_after(&mut self, after: Mark) {
         if self.open.len() > 0 {
             self.seal();
         }
         self.after = after;
-    }
-
-    /// Leaves what is pending.
-    pub(crate) fn drop_pending(&mut self) {
-        *self = self.anew();
     }
 
     /// The same without what is pending: for a recovery, which brings it again. The keeper forgets it too, or a disk that
@@ -126,13 +122,14 @@ impl Recall {
     /// Takes in what memory has let go.
     pub fn push(&mut self, evicted: Evicted) {
         let room = CHUNK_MAX.min(self.memory_max / 4).max(1);
+        // What one record lets go stays together, so that no two chunks answer for it.
+        if self.open.len() >= room && Mark::of(&evicted) > self.open.end() {
+            self.seal();
+        }
         if self.open.len() == 0 {
             self.open = Chunk::with_room(room, self.after);
         }
         self.open.push(evicted);
-        if self.open.len() >= room {
-            self.seal();
-        }
     }
 
     /// As [`Recall::push`], in a replay: waits for the disk, so that a long one does not fill memory.
@@ -200,7 +197,7 @@ impl Recall {
 
     fn seal(&mut self) {
         let chunk = std::mem::take(&mut self.open);
-        self.after = chunk.at_last();
+        self.after = chunk.end();
         self.sealed.push_back(Arc::new(chunk));
     }
 

@@ -4,7 +4,7 @@
 use super::draft::{BLOCK_BYTES, LINE_BYTES_MAX, MAGIC, MAGIC_LENGTH, Meta};
 use super::filter::Filter;
 use super::place::{Place, Sheet};
-use super::spans::Spans;
+use super::spans::{Mark, Spans};
 use fleet_core::{Key, Remembered};
 use fleet_journal::Error;
 use fleet_types::Time;
@@ -93,12 +93,10 @@ impl Run {
         })
     }
 
-    /// When the requests were asked that it answers for. An earlier build did not say: all before it, then.
+    /// What it answers for. An earlier build did not say: all before it, then.
     pub fn spans(&self) -> Spans {
-        match self.meta.spans.is_empty() && self.meta.count > 0 {
-            true => Spans::one(Time(0), self.meta.at_last),
-            false => self.meta.spans.clone(),
-        }
+        let before = || Spans::one(Mark::default(), Mark::at_end_of(self.meta.at_last));
+        self.meta.spans.clone().unwrap_or_else(before)
     }
 
     /// Bytes of the file.

@@ -7,7 +7,7 @@ use super::draft::{About, Draft};
 use super::merge::{Terms, merge};
 use super::place::Place;
 use super::run::{Line, Run};
-use super::spans::Spans;
+use super::spans::{Mark, Spans};
 use fleet_core::{Key, Remembered};
 use fleet_journal::{Error, FleetKey};
 use fleet_types::{Seq, Time};
@@ -38,8 +38,8 @@ pub struct Shelf {
 #[derive(Default)]
 struct Progress {
     covered: Seq,
-    /// What was asked up to this and is missing was told of.
-    forgiven: Time,
+    /// What was let go up to this and is missing was told of.
+    forgiven: Mark,
     /// Why the last attempt to store failed, if it did. It may be long ago: what failed may not be wanted any more.
     failing: Option<String>,
     /// Attempts that failed.
@@ -61,7 +61,7 @@ fn numbers(runs: &[Arc<Run>]) -> Vec<u64> {
     runs.iter().map(|run| run.number).collect()
 }
 
-/// When the requests were asked that these answer for.
+/// What these answer for.
 fn spans(runs: &[Arc<Run>]) -> Spans {
     let spans: Vec<Spans> = runs.iter().map(|run| run.spans()).collect();
     Spans::union(&spans)
@@ -254,7 +254,7 @@ impl Shelf {
             let terms = Terms {
                 level: run.meta.level,
                 seq_last: end,
-                spans: run.spans().up_to(now),
+                spans: run.spans().up_to(Mark::at_end_of(now)),
                 keep: &keep,
                 stop: &|| false,
             };
@@ -283,6 +283,9 @@ impl Shelf {
     /// Shows a new run and drops others, in one step for whoever looks. A crash in between leaves both, which is harmless.
     fn replace(&self, gone: &[u64], new: Option<u64>) -> Result<(), Error> {
         let new = new.map(|number| Run::open(self.place.as_ref(), number));
+        if let Some(Ok(run)) = &new {
+            eprintln!("  {:?}", run.meta);
+        }
         let new = new.transpose()?;
         {
             let mut runs = self.lock_runs();
@@ -312,15 +315,14 @@ impl Shelf {
         progress.covered = progress.covered.max(seq);
     }
 
-    /// The first span of time whose answers are missing, of those that are remembered since and were asked until.
-    pub fn gap(&self, since: Time, until: Time) -> Option<(Time, Time)> {
+    /// The first span whose answers are missing, of those that are remembered since and were let go until.
+    pub fn gap(&self, since: Time, until: Mark) -> Option<(Mark, Mark)> {
         let forgiven = self.lock_progress().forgiven;
-        let after = forgiven.max(Time(since.0.saturating_sub(1)));
-        spans(&self.runs()).gap(after, until)
+        spans(&self.runs()).gap(forgiven.max(Mark::before(since)), until)
     }
 
-    /// Answers to what was asked up to this are not missed any more.
-    pub fn forgive(&self, until: Time) {
+    /// What was let go up to this is not missed any more.
+    pub fn forgive(&self, until: Mark) {
         let mut progress = self.lock_progress();
         progress.forgiven = progress.forgiven.max(until);
     }

@@ -1,29 +1,61 @@
-//! Which times of asking a run answers for, so that a run that is missing is noticed.
-use fleet_types::Time;
+//! What a run answers for, so that one that is missing is noticed.
+use fleet_core::{Evicted, Eviction};
+use fleet_types::{Seq, Time};
 use serde::{Deserialize, Serialize};
 
-/// Spans of time, in order and apart from each other: after the first, up to and with the second.
+/// A place in the order in which memory lets answers go: when the request was asked, and by which record it was let go.
 ///
-/// Memory lets answers go in the order of asking, so each chunk goes on where the one before it ended. What was asked in a
-/// span and let go is in the run, unless it was too old already when the run was made.
+/// The order is that of asking. Of those that were asked at one instant, as they may be when they have waited, the record
+/// decides; those that one record lets go are never parted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Mark(pub Time, pub Seq);
+
+impl Mark {
+    pub fn of(evicted: &Evicted) -> Mark {
+        Mark(evicted.entry.at(), evicted.seq)
+    }
+
+    /// Behind the last that was let go; the beginning, if none was.
+    pub fn behind(last: Option<Eviction>) -> Mark {
+        last.map_or(Mark::default(), |last| Mark(last.at, last.seq))
+    }
+
+    /// Before all that was asked from this time on.
+    pub fn before(time: Time) -> Mark {
+        match time.0.checked_sub(1) {
+            Some(before) => Mark::at_end_of(Time(before)),
+            None => Mark::default(),
+        }
+    }
+
+    /// Behind all that was asked up to this time.
+    pub fn at_end_of(time: Time) -> Mark {
+        Mark(time, Seq(u64::MAX))
+    }
+}
+
+/// Parts of that order, one after the other and apart: behind the first mark, up to and with the second.
+///
+/// Each chunk goes on where the one before it ended. What was let go in a part is in the run, unless it was too old already
+/// when the run was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Spans(Vec<(Time, Time)>);
+pub struct Spans(Vec<(Mark, Mark)>);
 
 impl Spans {
-    pub fn one(after: Time, until: Time) -> Spans {
+    pub fn one(after: Mark, until: Mark) -> Spans {
         Spans(Vec::from_iter((after < until).then_some((after, until))))
     }
 
     /// All that these cover.
     pub fn union<'a>(all: impl IntoIterator<Item = &'a Spans>) -> Spans {
-        let mut spans: Vec<(Time, Time)> = all
+        let mut spans: Vec<(Mark, Mark)> = all
             .into_iter()
             .flat_map(|spans| &spans.0)
             .copied()
             .collect();
         spans.sort_unstable();
-        let mut union: Vec<(Time, Time)> = Vec::new();
+        let mut union: Vec<(Mark, Mark)> = Vec::new();
         for (after, until) in spans {
             match union.last_mut() {
                 Some(last) if after <= last.1 => last.1 = last.1.max(until),
@@ -33,8 +65,8 @@ impl Spans {
         Spans(union)
     }
 
-    /// The same up to this time.
-    pub fn up_to(&self, end: Time) -> Spans {
+    /// The same up to this mark.
+    pub fn up_to(&self, end: Mark) -> Spans {
         let before = self.0.iter().filter(|(after, _)| *after < end);
         Spans(
             before
@@ -44,7 +76,7 @@ impl Spans {
     }
 
     /// The first part of a span that is not covered.
-    pub fn gap(&self, mut after: Time, until: Time) -> Option<(Time, Time)> {
+    pub fn gap(&self, mut after: Mark, until: Mark) -> Option<(Mark, Mark)> {
         for (from, to) in &self.0 {
             if *from > after {
                 break;
@@ -58,21 +90,20 @@ impl Spans {
             .find(|from| *from > after);
         (after < until).then(|| (after, next.map_or(until, |next| next.min(until))))
     }
-
-    /// Whether it says nothing, as in the runs of earlier builds.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn mark(number: u64) -> Mark {
+        Mark(Time(number / 10), Seq(number % 10))
+    }
+
     fn spans(all: &[(u64, u64)]) -> Spans {
         let all: Vec<Spans> = all
             .iter()
-            .map(|(a, b)| Spans::one(Time(*a), Time(*b)))
+            .map(|(a, b)| Spans::one(mark(*a), mark(*b)))
             .collect();
         Spans::union(&all)
     }
@@ -80,22 +111,18 @@ mod tests {
     #[test]
     fn they_are_put_together_and_gaps_are_found() {
         let all = spans(&[(30, 40), (0, 10), (10, 20), (5, 12), (9, 9)]);
-        assert_eq!(all, Spans(vec![(Time(0), Time(20)), (Time(30), Time(40))]));
-        let gap = |after, until| {
-            let gap = all.gap(Time(after), Time(until));
-            gap.map(|(after, until)| (after.0, until.0))
-        };
+        assert_eq!(all, spans(&[(0, 20), (30, 40)]));
+        let gap = |after, until| all.gap(mark(after), mark(until));
+        let is = |after, until| Some((mark(after), mark(until)));
+        assert_eq!([gap(0, 20), gap(3, 4), gap(31, 40), gap(7, 7)], [None; 4]);
+        assert_eq!([gap(0, 40), gap(25, 28)], [is(20, 30), is(25, 28)]);
+        assert_eq!([gap(0, 25), gap(35, 50)], [is(20, 25), is(40, 50)]);
+        assert_eq!(all.up_to(mark(35)), spans(&[(0, 20), (30, 35)]));
+        assert_eq!(all.up_to(mark(30)), spans(&[(0, 20)]));
+        assert_eq!(Spans::default().gap(mark(0), mark(1)), is(0, 1));
         assert_eq!(
-            (gap(0, 20), gap(3, 4), gap(31, 40), gap(7, 7)),
-            (None, None, None, None)
-        );
-        assert_eq!((gap(0, 40), gap(25, 28)), (Some((20, 30)), Some((25, 28))));
-        assert_eq!((gap(0, 25), gap(35, 50)), (Some((20, 25)), Some((40, 50))));
-        assert_eq!(all.up_to(Time(35)), spans(&[(0, 20), (30, 35)]));
-        assert_eq!(all.up_to(Time(30)), spans(&[(0, 20)]));
-        assert_eq!(
-            Spans::default().gap(Time(0), Time(1)),
-            Some((Time(0), Time(1)))
+            all.gap(Mark::before(Time(3)), Mark::at_end_of(Time(3))),
+            is(29, 30).map(|_| { (Mark::before(Time(3)), mark(30)) })
         );
     }
 }

@@ -1,8 +1,9 @@
 //! Runs that are not there.
 use super::{Disk, MORNING, World, key, recovered, request, shelf};
-use crate::recall::Shelf;
 use crate::recall::place::Place;
-use crate::recover::Stored;
+use crate::recall::spans::Mark;
+use crate::recall::{Recall, Shelf};
+use crate::recover::{Stored, recover_into};
 use crate::snapshots::save_by_following;
 use fleet_core::Key;
 use fleet_journal::{Journal, Memory};
@@ -143,9 +144,13 @@ fn nothing_is_given_up_when_there_is_no_room_to_find_it_again() {
     let (_, journal) = lived(&disk, 400);
     let empty = Disk::new();
     empty.full.store(true, Ordering::Relaxed);
-    assert_eq!(
-        recovered(&journal, shelf(empty.clone())).stored,
-        Stored::Missing
+    let mut recall = Recall::new(shelf(empty.clone()), None, 16);
+    let mut reader = journal.reader().unwrap();
+    let refused = recover_into(reader.as_mut(), &key(), &mut recall);
+    let told = refused.err().unwrap().to_string();
+    assert!(
+        told.contains("missing answers") && told.contains("no space"),
+        "{told}"
     );
     empty.full.store(false, Ordering::Relaxed);
     let again = shelf(empty);
@@ -182,9 +187,12 @@ fn an_older_journal_takes_the_time_back() {
     let (_, journal) = lived(&disk, 100);
     let until = recovered(&journal, shelf(disk.clone())).state.now();
     let shelf = shelf(disk);
-    let middle = Time(until.0 - 40);
-    assert_eq!(shelf.gap(Time(0), Time(middle.0 - 20)), None);
+    let (middle, end) = (Time(until.0 - 40), Mark::at_end_of);
+    assert_eq!(shelf.gap(Time(0), end(Time(middle.0 - 20))), None);
     shelf.cut(fleet_types::Seq(60), middle).unwrap();
-    assert_eq!(shelf.gap(Time(0), Time(middle.0 - 20)), None);
-    assert_eq!(shelf.gap(Time(0), until), Some((middle, until)));
+    assert_eq!(shelf.gap(Time(0), end(Time(middle.0 - 20))), None);
+    assert_eq!(
+        shelf.gap(Time(0), end(until)),
+        Some((end(middle), end(until)))
+    );
 }

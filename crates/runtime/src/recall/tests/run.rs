@@ -2,7 +2,6 @@
 use super::{Disk, evicted, key, shelf};
 use crate::recall::draft::{MAGIC, Meta};
 use crate::recall::place::{InMemory, Place};
-use crate::recall::spans::Spans;
 use crate::recall::{Recall, Shelf};
 use fleet_journal::Error;
 use serde_json::{Value, json};
@@ -123,7 +122,7 @@ fn assembled(blocks: &[u8], list: &[u8], filter: &[u8], count: u64) -> Vec<u8> {
         count,
         at_last: super::MORNING,
         seq_last: fleet_types::Seq(9),
-        spans: Spans::default(),
+        spans: None,
         blocks_at,
         filter_at,
     };
