@@ -3,14 +3,13 @@
 use crate::parts::Parts;
 use fleet_core::Evicted;
 use fleet_journal::Reader;
-use fleet_journal::memory::Disk;
 use fleet_runtime::Recall;
 use fleet_runtime::recall::Shelf;
 use fleet_runtime::recall::place::{InMemory, Place};
 use fleet_sim::Config;
 use fleet_sim::requests::{self, Known};
 use fleet_sim::rng::Rng;
-use fleet_sim::server::Server;
+use fleet_sim::server::{Machine, Server};
 use fleet_types::{Envelope, Seq, Time};
 use serde_json::json;
 use std::sync::Arc;
@@ -164,7 +163,7 @@ fn asked() -> Vec<Envelope> {
 /// A server that was asked all that.
 fn lived() -> (Server, fleet_journal::FleetKey) {
     let fleet = "acme/main".parse().expect("a key");
-    let mut server = Server::start(&Disk::new(), &fleet).expect("an empty disk opens");
+    let mut server = Server::start(&Machine::default(), &fleet).expect("an empty disk opens");
     for (at, envelopes) in asked().chunks(7).enumerate() {
         let wall = Time(MORNING + at as u64 * 1_000);
         let commands = envelopes.iter().map(|envelope| (0, envelope.clone()));

@@ -15,8 +15,9 @@ use fleet_types::{
 use std::collections::BTreeMap;
 
 /// Everything that was ever durable, and what was ever answered.
-#[derive(Default)]
 pub struct Checker {
+    /// How many answers the server has in memory.
+    memory_max: usize,
     reference: Reference,
     journal: Vec<Record>,
     answers: BTreeMap<(AgentId, RequestId), PermitId>,
@@ -27,6 +28,19 @@ pub struct Checker {
 }
 
 impl Checker {
+    /// Of a server with so many answers in memory.
+    #[must_use]
+    pub fn new(memory_max: usize) -> Checker {
+        Checker {
+            memory_max,
+            reference: Reference::default(),
+            journal: Vec::new(),
+            answers: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            answered: 0,
+        }
+    }
+
     /// How many records are durable.
     #[must_use]
     pub fn durable(&self) -> usize {
@@ -80,8 +94,10 @@ impl Checker {
             assert_eq!(known, found, "R1: a released record is another one now");
         }
         let mut replayed = State::default();
+        replayed.set_memory_max(self.memory_max);
         for record in &records {
             apply_record(&mut replayed, record);
+            replayed.drain_evicted().for_each(drop);
         }
         assert!(
             replayed.to_snapshot() == state.to_snapshot(),

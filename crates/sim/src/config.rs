@@ -16,17 +16,20 @@ pub enum Planted {
     MemoryLost,
     /// A restart forgets the halts in force.
     HaltsLost,
+    /// A snapshot is saved before the answers that it relies on are stored.
+    AnswersLost,
 }
 
 impl Planted {
     /// Every one, by the name that the command line knows.
-    pub const ALL: [(&str, Planted); 6] = [
+    pub const ALL: [(&str, Planted); 7] = [
         ("ack-without-sync", Planted::AckWithoutSync),
         ("open-without-write-back", Planted::OpenWithoutWriteBack),
         ("release-early", Planted::ReleaseEarly),
         ("token-not-advanced", Planted::TokenNotAdvanced),
         ("memory-lost", Planted::MemoryLost),
         ("halts-lost", Planted::HaltsLost),
+        ("answers-lost", Planted::AnswersLost),
     ];
 }
 
@@ -59,6 +62,12 @@ pub struct Config {
     pub jumps: u32,
     /// Snapshots.
     pub snapshots: u32,
+    /// Files of stored answers that are lost.
+    pub files_lost: u32,
+    /// Orderly stops.
+    pub stops: u32,
+    /// Answers kept in memory.
+    pub memory_max: usize,
     /// Clients that vanish for a while and come back with old epochs.
     pub vanish: u32,
     /// How often each kind of request is made; see `requests`.
@@ -86,6 +95,10 @@ impl Config {
         self.planted = Some(planted);
         self.crashes = self.crashes.max(10);
         self.sync_fails = self.sync_fails.max(10);
+        if planted == Planted::AnswersLost {
+            self.memory_max = self.memory_max.min(16);
+            self.snapshots = self.snapshots.max(10);
+        }
         self
     }
 
@@ -103,6 +116,7 @@ impl Config {
         let (lost, doubled, crashes) = (some(100), some(200), some(30));
         let (torn, sync_fails, full, jumps) = (some(20), some(20), some(10), some(20));
         let (snapshots, vanish) = (some(20), some(30));
+        let (files_lost, stops) = (some(5), some(10));
         let mut weights = [0; crate::requests::KINDS];
         for weight in &mut weights {
             *weight = *rng.pick(&[0, 1, 1, 3, 10]);
@@ -122,6 +136,9 @@ impl Config {
             full,
             jumps,
             snapshots,
+            files_lost,
+            stops,
+            memory_max: *rng.pick(&[1, 3, 8, 8, 20, 20, fleet_core::MEMORY_MAX]),
             vanish,
             weights,
             planted: None,

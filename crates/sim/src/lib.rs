@@ -4,6 +4,7 @@
 //! ```text
 //! clients → wire (late, lost, doubled, out of order) → server: writer → in flight → journal on a simulated disk
 //!     ↑ answers, only after `Committed` ←──────────────┘        crash, torn write, failed sync, full disk, clock jump
+//!                                        └→ old answers → files beside it; a small memory, a lost file
 //! ```
 //!
 //! Assumptions
@@ -18,6 +19,7 @@
 pub mod check;
 pub mod client;
 pub mod config;
+pub mod files;
 pub mod requests;
 pub mod rng;
 pub mod server;

@@ -9,7 +9,7 @@ usage: cargo run -p fleet-sim -- [--seed N] [--seeds COUNT] [--steps N] [--plant
   --seeds COUNT      so many seeds from there on; 1 when absent
   --steps N          steps until the faults stop; 2000 when absent
   --planted MISTAKE  with a mistake that must be noticed: ack-without-sync, open-without-write-back, release-early,
-                     token-not-advanced, memory-lost, halts-lost
+                     token-not-advanced, memory-lost, halts-lost, answers-lost
 Ends with 1 when a seed fails, after trying all of them, and says how to replay each.
 ";
 

@@ -1,11 +1,15 @@
 //! The server without its threads: the real writer, and turns on their way to the journal as the scribe takes them.
+use crate::files::Files;
 use fleet_core::State;
 use fleet_core::signal::Signal;
 use fleet_journal::memory::Disk;
-use fleet_journal::{Batch, FleetKey, Journal, Memory, Outcome, Reader, Snapshot};
+use fleet_journal::{Batch, FleetKey, Journal, Memory, Outcome, Reader, SnapshotSaver};
+use fleet_runtime::recall::Shelf;
 use fleet_runtime::writer::{Release, Turn, Work};
-use fleet_runtime::{Failure, Outbox, Writer, recover};
-use fleet_types::{Answer, Command, Envelope, Epoch, Record, Time};
+use fleet_runtime::{
+    Failure, Outbox, Recall, Recovered, Stored, Writer, recover_into, recover_with, snapshots,
+};
+use fleet_types::{Answer, Command, Envelope, Epoch, Record, Seq, Time};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
@@ -47,10 +51,56 @@ pub enum Written {
     Died,
 }
 
+/// What outlives the server, and how it is started on it.
+#[derive(Clone)]
+pub struct Machine {
+    /// The journal's disk.
+    pub disk: Disk,
+    /// The directory of stored answers.
+    pub files: Files,
+    /// How many answers stay in memory.
+    pub memory_max: usize,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Machine {
+            disk: Disk::new(),
+            files: Files::default(),
+            memory_max: fleet_core::MEMORY_MAX,
+        }
+    }
+}
+
+impl Machine {
+    /// The process ends; the machine goes on.
+    pub fn kill(&self) {
+        self.disk.kill();
+        self.recover();
+    }
+
+    /// Power loss: of what was not synced, the first `kept` transactions survive.
+    pub fn crash(&self, kept: usize) {
+        self.disk.crash(kept);
+        self.files.crash();
+        self.recover();
+    }
+
+    fn recover(&self) {
+        if self.files.has_died() {
+            self.files.die_after(None);
+        }
+    }
+}
+
 /// A server in one of its lives.
 pub struct Server {
     journal: Memory,
     fleet: FleetKey,
+    /// The journal is durable so far.
+    durable: Seq,
+    /// How the stored answers were found at the last recovery.
+    pub stored: Stored,
     writer: Writer,
     in_flight: VecDeque<(Epoch, Turn)>,
     /// Where answers go.
@@ -66,18 +116,25 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts on a disk: opens the journal, verifies it, recovers the state.
+    /// Starts on a machine: opens the journal and the answers, recovers the state.
     ///
     /// # Errors
-    /// In words, when the journal cannot be trusted.
-    pub fn start(disk: &Disk, fleet: &FleetKey) -> Result<Server, String> {
-        let journal = Memory::open(disk).map_err(|error| error.chain())?;
-        let mut reader = journal.reader().map_err(|error| error.chain())?;
-        let recovered = recover(reader.as_mut(), fleet).map_err(|error| error.to_string())?;
+    /// In words, when they cannot be trusted.
+    pub fn start(machine: &Machine, fleet: &FleetKey) -> Result<Server, String> {
+        let journal = Memory::open(&machine.disk).map_err(|error| error.chain())?;
+        let shelf = Shelf::open(fleet.clone(), Box::new(machine.files.clone()));
+        let shelf = Arc::new(shelf.map_err(|error| error.chain())?);
+        let recall = Recall::new(shelf.clone(), None, machine.memory_max);
+        let (recovered, recall) = recovered(&journal, fleet, recall)?;
+        let state = &recovered.state;
+        let cut = shelf.cut(state.seq(), state.now());
+        cut.map_err(|error| error.chain())?;
         Ok(Server {
             journal,
             fleet: fleet.clone(),
-            writer: Writer::new(recovered.state, recovered.epoch),
+            durable: state.seq(),
+            stored: recovered.stored,
+            writer: Writer::with_recall(recovered.state, recovered.epoch, recall),
             in_flight: VecDeque::new(),
             answers: Arc::new(Answers::default()),
             released: Vec::new(),
@@ -94,8 +151,10 @@ impl Server {
     }
 
     /// Puts another state in place: a planted mistake.
-    pub fn replace_state(&mut self, state: State) {
-        self.writer = Writer::new(state, self.writer.epoch());
+    pub fn replace_state(&mut self, mut state: State) {
+        let recall = self.writer.recall().anew();
+        state.set_memory_max(recall.memory_max());
+        self.writer = Writer::with_recall(state, self.writer.epoch(), recall);
     }
 
     /// A reader of the journal.
@@ -129,14 +188,16 @@ impl Server {
 
     /// One turn of the writer: commands, what is due, and those who went silent.
     pub fn turn(&mut self, commands: Vec<(Tag, Envelope)>, system: Vec<Command>, wall: Time) {
+        self.writer.tend(self.durable);
         let mut turn = Turn::default();
+        // It tries again by itself: what is due must not wait for somebody to ask.
+        self.read_only_until = self.read_only_until.filter(|until| wall < *until);
         for (tag, envelope) in commands {
-            if self.read_only_until.is_some_and(|until| wall < until) {
+            if self.read_only_until.is_some() {
                 self.answers
                     .answer(tag, Err(Failure::ReadOnly("no space".into())));
                 continue;
             }
-            self.read_only_until = None;
             let outbox: Arc<dyn Outbox> = self.answers.clone();
             self.writer.work(
                 Work::Command {
@@ -196,6 +257,8 @@ impl Server {
             Outcome::Committed => {
                 let durable = !self.release_early; // Otherwise they were let go before.
                 for (_, turn) in turns {
+                    let last = turn.records.last().map(|record| record.seq);
+                    self.durable = last.unwrap_or(self.durable);
                     self.release(turn, None, durable);
                 }
                 Written::Committed
@@ -206,13 +269,14 @@ impl Server {
                 for (_, turn) in turns.into_iter().chain(rest) {
                     self.release(turn, Some(failure.clone()), false);
                 }
-                let reader = self.journal.reader();
-                let recovered = reader.map(|mut reader| recover(reader.as_mut(), &self.fleet));
-                let Ok(Ok(recovered)) = recovered else {
+                let recall = self.writer.recall().anew();
+                let Ok((recovered, recall)) = recovered(&self.journal, &self.fleet, recall) else {
                     return Written::Died;
                 };
                 let epoch = Epoch(recovered.epoch.0.max(self.writer.epoch().0 + 1));
-                self.writer = Writer::new(recovered.state, epoch);
+                self.stored = recovered.stored;
+                self.durable = recovered.state.seq();
+                self.writer = Writer::with_recall(recovered.state, epoch, recall);
                 self.read_only_until = Some(Time(wall.0 + 500_000));
                 Written::Failed
             }
@@ -265,23 +329,48 @@ impl Server {
     /// # Errors
     /// In words.
     pub fn snapshot(&mut self) -> Result<(), String> {
-        let recovered =
-            recover(self.reader().as_mut(), &self.fleet).map_err(|error| error.to_string())?;
-        let state = recovered.state;
-        if state.seq().0 == 0 {
-            return Ok(());
-        }
-        let snapshot = Snapshot {
-            fleet: self.fleet.clone(),
-            seq: state.seq().0,
-            at: state.now().0,
-            format: fleet_runtime::SNAPSHOT_FORMAT,
-            body: state.to_snapshot(),
-        };
-        self.journal
-            .save_snapshot(&snapshot)
-            .map_err(|error| error.chain())
+        let mut saver = self.saver()?;
+        let recall = self.writer.recall();
+        let (shelf, memory_max) = (recall.shelf(), recall.memory_max());
+        let (mut reader, saver) = (self.reader(), saver.as_mut());
+        snapshots::save_by_following(reader.as_mut(), saver, shelf, memory_max).map(drop)
     }
+
+    /// As [`Server::snapshot`], without the answers that it relies on: a planted mistake.
+    ///
+    /// # Errors
+    /// In words.
+    pub fn snapshot_alone(&mut self) -> Result<(), String> {
+        let memory_max = self.writer.recall().memory_max();
+        let recovered = recover_with(self.reader().as_mut(), &self.fleet, memory_max, &mut drop);
+        let state = recovered.map_err(|error| error.to_string())?.state;
+        snapshots::save(self.saver()?.as_mut(), &self.fleet, &state).map(drop)
+    }
+
+    /// The end of an orderly stop: saves the writer's own state. Nothing may be under way.
+    ///
+    /// # Errors
+    /// In words: then the next start replays more.
+    pub fn stop(mut self) -> Result<(), String> {
+        assert!(!self.is_busy(), "a turn is under way");
+        self.writer.flush()?;
+        let mut saver = self.saver()?;
+        snapshots::save(saver.as_mut(), &self.fleet, self.writer.state()).map(drop)
+    }
+
+    fn saver(&self) -> Result<Box<dyn SnapshotSaver>, String> {
+        self.journal.snapshot_saver().map_err(|error| error.chain())
+    }
+}
+
+fn recovered(
+    journal: &Memory,
+    fleet: &FleetKey,
+    mut recall: Recall,
+) -> Result<(Recovered, Recall), String> {
+    let mut reader = journal.reader().map_err(|error| error.chain())?;
+    let recovered = recover_into(reader.as_mut(), fleet, &mut recall);
+    Ok((recovered.map_err(|error| error.to_string())?, recall))
 }
 
 /// Every record of a fleet's journal.

@@ -7,11 +7,11 @@ use crate::client::Client;
 use crate::config::{Config, Planted};
 use crate::requests;
 use crate::rng::Rng;
-use crate::server::{Server, Tag, Written, all_records};
+use crate::server::{Machine, Server, Tag, Written, all_records};
 use fleet_journal::FleetKey;
-use fleet_journal::memory::{Bug, Disk};
-use fleet_runtime::Failure;
-use fleet_types::{Answer, Command, Envelope, Time, instance};
+use fleet_journal::memory::Bug;
+use fleet_runtime::{Failure, Stored};
+use fleet_types::{Answer, Command, Envelope, Reply, Time, instance};
 use std::collections::{BTreeMap, VecDeque};
 
 /// 2026-11-02 08:00:00 UTC, in microseconds.
@@ -48,7 +48,11 @@ pub struct World {
     now: u64,
     /// How far the clock on the wall is from the world's.
     skew: i64,
-    disk: Disk,
+    machine: Machine,
+    /// Requests that had an answer, by the tag under which it came.
+    answered: BTreeMap<Tag, Envelope>,
+    /// Whether a file of answers was lost since the last start.
+    file_lost: bool,
     fleet: FleetKey,
     server: Option<Server>,
     clients: Vec<Client>,
@@ -84,7 +88,11 @@ impl World {
     /// When an empty disk does not open.
     #[must_use]
     pub fn new(config: Config) -> World {
-        let disk = Disk::new();
+        let machine = Machine {
+            memory_max: config.memory_max,
+            ..Machine::default()
+        };
+        let disk = &machine.disk;
         match config.planted {
             Some(Planted::AckWithoutSync) => disk.set_bug(Bug::AckWithoutSync),
             Some(Planted::OpenWithoutWriteBack) => disk.set_bug(Bug::OpenWithoutWriteBack),
@@ -94,7 +102,9 @@ impl World {
             rng: Rng::new(config.seed),
             now: MORNING,
             skew: 0,
-            disk,
+            machine,
+            answered: BTreeMap::new(),
+            file_lost: false,
             fleet: "acme/main".parse().expect("a fleet's key"),
             server: None,
             clients: (0..config.clients).map(Client::new).collect(),
@@ -102,7 +112,7 @@ impl World {
             posted: 0,
             tags: BTreeMap::new(),
             inbox: VecDeque::new(),
-            checker: Checker::default(),
+            checker: Checker::new(config.memory_max),
             report: Report::default(),
             calm: false,
             grants: 0,
@@ -222,6 +232,9 @@ impl World {
                     if let (Some(envelope), Ok(answer)) = (heard, &answer) {
                         self.checker.answer(&envelope, answer);
                         self.log("answer", tag);
+                        if let Ok(Reply::Decision(_)) = answer {
+                            self.answered.entry(tag).or_insert(envelope);
+                        }
                     }
                 }
             }
@@ -264,6 +277,30 @@ impl World {
         let seq = server.state().seq().0;
         self.log("turn", seq);
         self.collect();
+        self.die_in_files();
+    }
+
+    /// The process may have died while it wrote answers.
+    fn die_in_files(&mut self) {
+        if self.machine.files.has_died() {
+            self.fault("died in answers");
+            self.die();
+        }
+    }
+
+    /// The process ends, and maybe the machine.
+    fn die(&mut self) {
+        let kept = self.rng.below(4) as usize;
+        match self.rng.below(2) {
+            0 => self.machine.kill(),
+            _ => self.machine.crash(kept),
+        }
+        self.no_server();
+    }
+
+    fn no_server(&mut self) {
+        self.server = None;
+        self.inbox.clear();
     }
 
     /// A step of the journal.
@@ -281,13 +318,7 @@ impl World {
         }
         self.collect();
         if written == Written::Died {
-            let kept = self.rng.below(4) as usize;
-            match self.rng.below(2) {
-                0 => self.disk.kill(),
-                _ => self.disk.crash(kept),
-            }
-            self.server = None;
-            self.inbox.clear();
+            self.die();
         }
     }
 
@@ -311,8 +342,21 @@ impl World {
 
     /// A new life of the server.
     fn start(&mut self) {
-        let mut server = Server::start(&self.disk, &self.fleet)
-            .unwrap_or_else(|why| panic!("R6: a start failed: {why}"));
+        let started = Server::start(&self.machine, &self.fleet);
+        if self.machine.files.has_died() {
+            return self.die_in_files(); // While it stored what the replay let go.
+        }
+        if started.is_err() && self.file_lost && self.machine.files.is_full() {
+            return self.fault("no room for lost answers");
+        }
+        let mut server = started.unwrap_or_else(|why| panic!("R6: a start failed: {why}"));
+        match server.stored {
+            Stored::Whole => {}
+            Stored::Restored if std::mem::take(&mut self.file_lost) => {
+                self.fault("answers restored");
+            }
+            stored => panic!("I5: answers are missing that a snapshot relies on: {stored:?}"),
+        }
         self.report.lives += 1;
         self.log("start", server.state().seq().0);
         let records = all_records(server.reader().as_mut(), &self.fleet);
@@ -322,12 +366,32 @@ impl World {
         self.server = Some(server);
     }
 
+    /// Everything that was ever answered is asked again, and answered the same.
+    fn ask_again(&mut self) {
+        let wall = self.wall();
+        let answered = std::mem::take(&mut self.answered);
+        let Some(server) = &mut self.server else {
+            return;
+        };
+        for (tag, envelope) in &answered {
+            server.turn(vec![(*tag, envelope.clone())], Vec::new(), wall);
+            server.write(1, wall);
+        }
+        self.checker.released(std::mem::take(&mut server.released));
+        for (tag, answer) in server.answers.take() {
+            if let Ok(answer) = &answer {
+                self.checker.answer(&answered[&tag], answer);
+            }
+        }
+    }
+
     /// One more restart, and what the run came to.
     #[must_use]
     pub fn end(mut self) -> Report {
         self.server = None;
-        self.disk.crash(0);
+        self.machine.crash(0);
         self.start();
+        self.ask_again();
         let mut report = self.report;
         report.records = self.checker.durable() as u64;
         report.answers = self.checker.answered;

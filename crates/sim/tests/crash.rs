@@ -3,11 +3,13 @@
 use fleet_journal::memory::{Bug, Disk, Fate};
 use fleet_runtime::Failure;
 use fleet_sim::check::Checker;
-use fleet_sim::server::{Server, Written, all_records};
+use fleet_sim::server::{Machine, Server, Written, all_records};
 use fleet_types::{Actor, Answer, Command, Envelope, Event, Record, Time};
 use serde_json::{Value, json};
 
 const MORNING: u64 = 1_793_606_400_000_000;
+/// Less than are asked.
+const MEMORY_MAX: usize = 3;
 
 fn local(noun: &str, body: Value) -> Envelope {
     let command: Command = serde_json::from_value(json!({ noun: body })).unwrap();
@@ -79,10 +81,14 @@ fn outcome(run: &Run) -> Vec<String> {
 
 /// Plays the script; `die` says how the disk fails, `kept` what of the unsynced survives.
 fn play(set_up: impl Fn(&Disk), kept: Option<usize>, snapshot_every: usize) -> Result<Run, String> {
-    let disk = Disk::new();
+    let machine = Machine {
+        memory_max: MEMORY_MAX,
+        ..Machine::default()
+    };
+    let disk = &machine.disk;
     let fleet = "acme/main".parse().unwrap();
-    set_up(&disk);
-    let mut checker = Checker::default();
+    set_up(disk);
+    let mut checker = Checker::new(MEMORY_MAX);
     let mut run = Run {
         answers: Vec::new(),
         records: Vec::new(),
@@ -94,7 +100,7 @@ fn play(set_up: impl Fn(&Disk), kept: Option<usize>, snapshot_every: usize) -> R
     'lives: loop {
         lives += 1;
         assert!(lives < 5, "it never gets through");
-        let mut server = Server::start(&disk, &fleet)?;
+        let mut server = Server::start(&machine, &fleet)?;
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             checker.recovered(
                 all_records(server.reader().as_mut(), &fleet),

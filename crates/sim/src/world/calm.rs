@@ -13,8 +13,10 @@ impl World {
     /// When it is not.
     pub fn calm_down(&mut self) {
         self.calm = true;
-        self.disk.die_after(None);
-        self.disk.set_full(false);
+        self.machine.disk.die_after(None);
+        self.machine.disk.set_full(false);
+        self.machine.files.die_after(None);
+        self.machine.files.set_full(false);
         for client in &mut self.clients {
             client.away_until = 0;
         }

@@ -33,13 +33,17 @@ impl World {
         if rng.per_mille(config.crashes) {
             let kept = rng.below(4) as usize;
             self.fault("power loss");
-            self.disk.crash(kept);
-            self.server = None;
-            self.inbox.clear();
+            self.machine.crash(kept);
+            self.no_server();
         } else if rng.per_mille(config.torn) {
             let steps = rng.below(6);
+            match rng.per_mille(700) {
+                true => self.machine.disk.die_after(Some(steps)),
+                false => self.machine.files.die_after(Some(steps + 1)),
+            }
             self.fault("dies soon");
-            self.disk.die_after(Some(steps));
+        } else if rng.per_mille(config.stops) {
+            self.stop();
         } else if rng.per_mille(config.sync_fails) {
             let fate = if rng.per_mille(500) {
                 Fate::Kept
@@ -47,21 +51,47 @@ impl World {
                 Fate::Lost
             };
             self.fault("sync fails");
-            self.disk.fail_next_sync(fate);
+            self.machine.disk.fail_next_sync(fate);
         } else if rng.per_mille(config.full * 10) {
-            let full = rng.per_mille(300);
+            // Mostly one disk holds both; the little that is left may do for one of them.
+            let (full, which) = (rng.per_mille(300), rng.below(3));
             self.fault(if full { "disk full" } else { "disk has room" });
-            self.disk.set_full(full);
+            self.machine.disk.set_full(full && which != 0);
+            self.machine.files.set_full(full && which != 1);
         } else if rng.per_mille(config.jumps * 5) {
             let jump = rng.below(120_000_000) as i64 - 60_000_000;
             self.fault("clock jumps");
             self.skew += jump;
+        } else if rng.per_mille(config.files_lost * 5) {
+            let at = rng.below(64) as usize;
+            if self.machine.files.lose(at) {
+                self.file_lost = true;
+                self.fault("file of answers lost");
+            }
         } else if rng.per_mille(config.snapshots * 10) {
             self.fault("snapshot");
             if let Some(server) = &mut self.server {
                 // A full or dying disk refuses it; the next one will do.
-                let _ = server.snapshot();
+                let _ = match config.planted {
+                    Some(Planted::AnswersLost) => server.snapshot_alone(),
+                    _ => server.snapshot(),
+                };
             }
+            self.die_in_files();
+        }
+    }
+
+    /// An orderly stop.
+    fn stop(&mut self) {
+        while self.server.as_ref().is_some_and(Server::is_busy) {
+            self.write(1);
+        }
+        if let Some(server) = self.server.take() {
+            self.fault("stop");
+            // Without its last snapshot the next start replays more.
+            let _ = server.stop();
+            self.machine.kill();
+            self.no_server();
         }
     }
 
