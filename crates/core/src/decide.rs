@@ -54,6 +54,11 @@ pub fn rejected(code: Code, message: impl AsRef<str>) -> Decided {
     Decided::Rejected(Rejection::new(code, message))
 }
 
+/// A refusal of a value that is out of bounds.
+pub fn invalid(field: &str, message: impl AsRef<str>) -> Decided {
+    Decided::Rejected(Rejection::new(Code::Invalid, message).field(field))
+}
+
 pub fn decide(
     state: &State,
     envelope: &Envelope,

@@ -1,8 +1,8 @@
 //! The fleet's own settings.
-use crate::decide::{Decided, rejected};
+use crate::decide::{Decided, invalid};
 use crate::state::State;
+use fleet_types::Event;
 use fleet_types::settings::Settings;
-use fleet_types::{Code, Event};
 
 /// Shortest heartbeat: below it the beats themselves would be the load.
 const HEARTBEAT_MS_MIN: u64 = 100;
@@ -45,10 +45,7 @@ pub fn decide(state: &State, settings: &Settings) -> Decided {
     for (field, value, least, most) in bounds {
         if value < least || value > most {
             let message = format!("{field} is {value}; it must be {least}–{most}");
-            return match rejected(Code::Invalid, message) {
-                Decided::Rejected(rejection) => Decided::Rejected(rejection.field(field)),
-                other => other,
-            };
+            return invalid(field, message);
         }
     }
     Decided::event(Event::FleetConfigured(Box::new(settings.clone())))

@@ -109,6 +109,8 @@ pub struct Labels(BTreeMap<SmolStr, SmolStr>);
 impl Labels {
     /// Most pairs.
     pub const COUNT_MAX: usize = 32;
+    /// Longest value, in bytes.
+    pub const VALUE_BYTES_MAX: usize = 255;
 
     /// Checks the bounds.
     ///
@@ -128,7 +130,7 @@ impl Labels {
                     "label key {key:?} is not 1–63 bytes of plain text"
                 )));
             }
-            if value.len() > 255 || value.chars().any(char::is_control) {
+            if value.len() > Self::VALUE_BYTES_MAX || value.chars().any(char::is_control) {
                 return Err(Invalid(format!(
                     "label {key:?} has a value that is not 0–255 bytes of plain text"
                 )));

@@ -1,6 +1,6 @@
 //! Registering agents, moving them through their life, removing them.
 use super::Agent;
-use crate::decide::{Decided, rejected};
+use crate::decide::{Decided, invalid, rejected};
 use crate::state::State;
 use fleet_types::agent::{Command, Definition, Status};
 use fleet_types::event::{AgentRegistered, AgentRemoved, AgentStatusSet};
@@ -35,8 +35,8 @@ fn register(state: &State, definition: &Definition) -> Decided {
         return Decided::unchanged();
     }
     if definition.config.concurrency_max == Some(0) {
-        return rejected(
-            Code::Invalid,
+        return invalid(
+            "config.concurrency_max",
             "config.concurrency_max is 0: set the status to offline to stop an agent",
         );
     }
@@ -68,7 +68,7 @@ fn set_status(
     }
     if let Some(successor) = replaced_by {
         if successor == id {
-            return rejected(Code::Invalid, format!("agent {id} cannot replace itself"));
+            return invalid("replaced_by", format!("agent {id} cannot replace itself"));
         }
         if state.agents.get(successor).is_none() {
             return rejected(

@@ -1,6 +1,6 @@
 //! Setting, removing and topping up budgets; checking whether they can bear a cost.
 use super::{Entry, period};
-use crate::decide::{Decided, rejected};
+use crate::decide::{Decided, invalid, rejected};
 use crate::permit::gates::Ask;
 use crate::permit::grant::Found;
 use crate::state::State;
@@ -37,8 +37,8 @@ pub fn decide(state: &State, command: &Command, now: Time) -> Decided {
                 return missing(budget);
             };
             if (entry.budget.each == Account::All) != account.is_none() {
-                return rejected(
-                    Code::Invalid,
+                return invalid(
+                    "account",
                     match account {
                         Some(_) => format!("budget {budget} has one account: leave account out"),
                         None => format!("budget {budget} has many accounts: say which in account"),
@@ -47,8 +47,8 @@ pub fn decide(state: &State, command: &Command, now: Time) -> Decided {
             }
             let purse = entry.purse(account.as_deref().unwrap_or_default(), now);
             if *amount == 0 || *amount > COST_MAX || purse.topped_up > COST_MAX - *amount {
-                return rejected(
-                    Code::Invalid,
+                return invalid(
+                    "amount",
                     format!("amount must be 1–{COST_MAX}, all top-ups of a period together"),
                 );
             }
@@ -81,10 +81,10 @@ fn set(state: &State, budget: &Budget) -> Decided {
         );
     }
     if budget.hard > COST_MAX {
-        return rejected(Code::Invalid, format!("hard must be at most {COST_MAX}"));
+        return invalid("hard", format!("hard must be at most {COST_MAX}"));
     }
     if budget.soft.is_some_and(|soft| soft > budget.hard) {
-        return rejected(Code::Invalid, "soft must not be above hard");
+        return invalid("soft", "soft must not be above hard");
     }
     if let Some(entry) = known {
         let in_use =

@@ -1,7 +1,7 @@
 //! Ordering and releasing halts.
 use super::reaches;
 use crate::agent::AgentKey;
-use crate::decide::{Decided, rejected};
+use crate::decide::{Decided, invalid, rejected};
 use crate::permit::Phase;
 use crate::state::State;
 use fleet_types::event::{HaltOrdered, HaltReleaseRequested, HaltReleased};
@@ -26,10 +26,7 @@ fn order(state: &State, by: &Actor, order: &Order) -> Decided {
         );
     }
     if order.reason.is_empty() {
-        return rejected(
-            Code::Invalid,
-            "reason is empty: say why, people will read it",
-        );
+        return invalid("reason", "reason is empty: say why, people will read it");
     }
     match &order.target {
         Target::Agent(agent) if state.agents.key(agent).is_none() => {
@@ -45,7 +42,7 @@ fn order(state: &State, by: &Actor, order: &Order) -> Decided {
             return rejected(Code::NotFound, format!("there is no scope {path}"));
         }
         Target::Selector(labels) if labels.is_empty() => {
-            return rejected(Code::Invalid, "the selector is empty: use target all");
+            return invalid("target.selector", "the selector is empty: use target all");
         }
         Target::All
         | Target::Agent(_)

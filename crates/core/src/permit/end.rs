@@ -2,7 +2,7 @@
 use super::gates::Stop;
 use super::{Phase, extend, grant, queue, request};
 use crate::budget::decide::{post, soft_reached};
-use crate::decide::{Decided, Events, rejected};
+use crate::decide::{Decided, Events, invalid, rejected};
 use crate::memory::Outcome;
 use crate::state::State;
 use crate::timers::Timer;
@@ -42,7 +42,7 @@ pub fn decide(state: &State, by: &Actor, finish: &Finish, now: Time) -> Decided 
     if let Some(cost) = finish.cost
         && (cost.money_micros > COST_MAX || cost.tokens > COST_MAX)
     {
-        return rejected(Code::Invalid, format!("cost is more than {COST_MAX}"));
+        return invalid("cost", format!("cost is more than {COST_MAX}"));
     }
     match (&permit.phase, finish.ending) {
         (Phase::Waiting(_), Ending::Cancelled) => {

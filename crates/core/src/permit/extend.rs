@@ -3,7 +3,7 @@
 //! This is the only way to hold and wait, so the only way to a deadlock, which is looked for here.
 use super::gates::{Ask, Stop, pass_extension};
 use super::{Extension, PermitKey, Phase, Rank, end, grant, request};
-use crate::decide::{Decided, Events, rejected};
+use crate::decide::{Decided, Events, invalid, rejected};
 use crate::lock::check::{Asker, Obstacle, obstacles};
 use crate::lock::deadlock;
 use crate::state::{State, Wake};
@@ -37,8 +37,8 @@ pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Dec
     }
     if extend.wait_ms > state.settings.wait_ms_max {
         let most = state.settings.wait_ms_max.0;
-        return rejected(
-            Code::Invalid,
+        return invalid(
+            "wait_ms",
             format!("wait_ms is more than this fleet's {most}"),
         );
     }
@@ -62,8 +62,8 @@ pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Dec
     }
     if granted.held.len() + wanted.len() > fleet_types::permit::CLAIMS_MAX {
         let most = fleet_types::permit::CLAIMS_MAX;
-        return rejected(
-            Code::Invalid,
+        return invalid(
+            "resources",
             format!("a permit holds at most {most} resources"),
         );
     }

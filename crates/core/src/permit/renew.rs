@@ -1,6 +1,6 @@
 //! Holding a permit longer.
 use super::{Phase, end};
-use crate::decide::{Decided, rejected};
+use crate::decide::{Decided, invalid, rejected};
 use crate::state::State;
 use crate::timers::Timer;
 use fleet_types::event::Renewed;
@@ -24,7 +24,7 @@ pub fn decide(
     let ttl = ttl.unwrap_or(granted.ttl);
     let most = state.settings.ttl_ms_max;
     if ttl.0 == 0 || ttl > most {
-        return rejected(Code::Invalid, format!("ttl_ms must be 1–{}", most.0));
+        return invalid("ttl_ms", format!("ttl_ms must be 1–{}", most.0));
     }
     Decided::event(Event::PermitRenewed(Renewed {
         permit: id,
