@@ -40,7 +40,12 @@ impl FromRequestParts<App> for Door {
         let caller = Caller::from_request_parts(parts, app).await?;
         let params = RawPathParams::from_request_parts(parts, app)
             .await
-            .map_err(|error| Problem::new(Code::Invalid, error.body_text()))?;
+            .map_err(|error| {
+                let detail = error.body_text();
+                // It tells of the name between backticks only.
+                let field = detail.split('`').nth(1).unwrap_or_default().to_owned();
+                Problem::new(Code::Invalid, detail).field(field)
+            })?;
         let name = params
             .iter()
             .find_map(|(key, value)| (key == "fleet").then_some(value))

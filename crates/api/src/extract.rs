@@ -2,24 +2,25 @@
 //!
 //! A body is read whole and bounded (size and time) before anything looks at it. Unknown fields are refused by the
 //! types themselves; nesting deeper than 128 by the JSON reader.
-use crate::app::App;
+use crate::app::{App, Limits};
+use crate::auth::{Caller, Operation};
 use crate::problem::{Problem, Result};
+use crate::strict::Strict;
 use axum::body::Bytes;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use fleet_types::Code;
+use fleet_types::{Code, Text};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::convert::Infallible;
 
-/// A whole body, bounded, said to be JSON.
-pub struct RawJson(pub Bytes);
-
-/// A body of type `T`.
-pub struct Json<T>(pub T);
+/// A body that has come, or why it could not, and that nobody has looked at yet. Whoever does says what for: a caller who
+/// may not do that hears so, whatever it sent.
+pub struct Unread(Result<Bytes>);
 
 /// Names in the path.
 pub struct Path<T>(pub T);
@@ -27,68 +28,43 @@ pub struct Path<T>(pub T);
 /// Query parameters.
 pub struct Query<T>(pub T);
 
-impl FromRequest<App> for RawJson {
-    type Rejection = Problem;
-    async fn from_request(request: Request, app: &App) -> Result<Self> {
-        check_content_type(request.headers())?;
-        let limits = app.limits();
-        let too_large = || {
-            Problem::new(
-                Code::BodyTooLarge,
-                format!(
-                    "the body is larger than {} bytes; send less at once",
-                    limits.body_bytes_max
-                ),
-            )
-        };
-        let declared = request
-            .headers()
-            .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if declared.is_some_and(|length| length > limits.body_bytes_max as u64) {
-            return Err(too_large());
-        }
-        let body = Limited::new(request.into_body(), limits.body_bytes_max).collect();
-        match tokio::time::timeout(limits.body_timeout, body).await {
-            Ok(Ok(body)) => Ok(RawJson(body.to_bytes())),
-            Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
-                Err(too_large())
-            }
-            Ok(Err(error)) => Err(Problem::new(
-                Code::Malformed,
-                format!("the body broke off: {error}"),
-            )),
-            Err(_) => Err(Problem::new(
-                Code::Timeout,
-                format!("the body did not come within {:?}", limits.body_timeout),
-            )
-            .status(StatusCode::REQUEST_TIMEOUT)),
-        }
+impl FromRequest<App> for Unread {
+    type Rejection = Infallible;
+    async fn from_request(request: Request, app: &App) -> std::result::Result<Self, Infallible> {
+        // Before anything is refused: a connection closed with half a body on its way would take the answer with it.
+        Ok(Unread(take(request, app.limits()).await))
     }
 }
 
-impl RawJson {
-    /// Reads the body.
+impl Unread {
+    /// Reads the body, for this operation.
     ///
     /// # Errors
-    /// Names the field to blame.
-    pub fn parse<T: DeserializeOwned>(&self) -> Result<T> {
-        parse(&self.0)
+    /// When the caller may not do this anywhere; else names the field to blame.
+    pub fn read<T: DeserializeOwned>(self, caller: &Caller, operation: Operation) -> Result<T> {
+        caller.may_somewhere(operation)?;
+        parse(&self.0?)
     }
 
     /// Reads the body of a thing whose name stands in the path: `field` may be left out of the body, and must be the
     /// same where it is given.
     ///
     /// # Errors
-    /// Names the field to blame.
-    pub fn parse_named<T: DeserializeOwned>(&self, field: &str, name: &str) -> Result<T> {
-        let mut map: Map<String, Value> = parse(&self.0)?;
+    /// When the caller may not do this anywhere; else names the field to blame.
+    pub fn read_named<T: DeserializeOwned>(
+        self,
+        caller: &Caller,
+        operation: Operation,
+        (field, name): (&str, &str),
+    ) -> Result<T> {
+        let mut map: Map<String, Value> = self.read(caller, operation)?;
         match map.get(field) {
             None => {
                 map.insert(field.to_owned(), Value::from(name));
             }
             Some(Value::String(given)) if given == name => {}
             Some(given) => {
+                let given = Text::clip(&given.to_string());
                 return Err(Problem::new(
                     Code::Invalid,
                     format!("{given} is not {name:?}, which the path names; leave it out or make it the same"),
@@ -96,23 +72,63 @@ impl RawJson {
                 .field(field));
             }
         }
-        serde_path_to_error::deserialize(Value::Object(map)).map_err(invalid)
+        serde_path_to_error::deserialize(Strict(Value::Object(map))).map_err(invalid)
     }
 }
 
-impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
-    type Rejection = Problem;
-    async fn from_request(request: Request, app: &App) -> Result<Self> {
-        RawJson::from_request(request, app).await?.parse().map(Json)
+/// The whole body, bounded, said to be JSON.
+async fn take(request: Request, limits: &Limits) -> Result<Bytes> {
+    check_content(request.headers())?;
+    let too_large = || {
+        Problem::new(
+            Code::BodyTooLarge,
+            format!(
+                "the body is larger than {} bytes; send less at once",
+                limits.body_bytes_max
+            ),
+        )
+    };
+    let declared = request
+        .headers()
+        .get(header::CONTENT_LENGTH)
+        .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > limits.body_bytes_max as u64) {
+        return Err(too_large());
+    }
+    let body = Limited::new(request.into_body(), limits.body_bytes_max).collect();
+    match tokio::time::timeout(limits.body_timeout, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => Err(too_large()),
+        Ok(Err(error)) => Err(Problem::new(
+            Code::Malformed,
+            format!("the body broke off: {error}"),
+        )),
+        Err(_) => Err(Problem::new(
+            Code::Timeout,
+            format!("the body did not come within {:?}", limits.body_timeout),
+        )
+        .status(StatusCode::REQUEST_TIMEOUT)),
     }
 }
 
 /// What stands in paths.
-const NAMED: [&str; 10] = [
-    "fleet", "agent", "instance", "permit", "halt", "limit", "budget", "group", "scope", "pattern",
+const NAMED: [&str; 11] = [
+    "key", "fleet", "agent", "instance", "permit", "halt", "limit", "budget", "group", "scope",
+    "pattern",
 ];
 
-fn check_content_type(headers: &HeaderMap) -> Result<()> {
+fn check_content(headers: &HeaderMap) -> Result<()> {
+    let encodings = headers.get_all(header::CONTENT_ENCODING);
+    if let Some(encoding) = encodings
+        .iter()
+        .find(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+    {
+        return Err(Problem::new(
+            Code::Malformed,
+            format!("content encoding {encoding:?} is not taken here; send the JSON plain, without `Content-Encoding`"),
+        )
+        .status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+    }
     let given = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -141,26 +157,16 @@ fn check_content_type(headers: &HeaderMap) -> Result<()> {
 /// `malformed` when it is not JSON, `invalid` when a value is not what the type takes.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     if bytes.is_empty() {
-        return Err(Problem::new(
-            Code::Malformed,
-            "the body is empty; send JSON",
-        ));
+        return Err(Problem::new(Code::Malformed, "this is empty; send JSON"));
     }
     let text = std::str::from_utf8(bytes).map_err(|error| {
         Problem::new(
             Code::Malformed,
-            format!("the body is not UTF-8 at byte {}", error.valid_up_to()),
+            format!("this is not UTF-8 at byte {}", error.valid_up_to()),
         )
     })?;
-    // The reader would take a list as an object's values in order; nobody means that.
-    if text.trim_ascii_start().starts_with('[') {
-        return Err(Problem::new(
-            Code::Malformed,
-            "the body is a list; send a JSON object",
-        ));
-    }
     let mut json = serde_json::Deserializer::from_str(text);
-    let value = serde_path_to_error::deserialize(&mut json).map_err(invalid)?;
+    let value = serde_path_to_error::deserialize(Strict(&mut json)).map_err(invalid)?;
     json.end().map_err(|error| {
         Problem::new(
             Code::Malformed,
@@ -173,26 +179,31 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
 fn invalid(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     let path = error.path().to_string();
     let error = error.into_inner();
-    match error.classify() {
-        serde_json::error::Category::Data => {
-            let detail = error.to_string();
-            let missing = detail
-                .strip_prefix("missing field `")
-                .and_then(|rest| rest.split('`').next());
-            let field = match (path.as_str(), missing) {
-                (".", None) => return Problem::new(Code::Invalid, detail),
-                (".", Some(missing)) => missing.to_owned(),
-                (path, Some(missing)) => format!("{path}.{missing}"),
-                (path, None) => path.to_owned(),
-            };
-            Problem::new(Code::Invalid, detail).field(field)
-        }
-        serde_json::error::Category::Syntax
-        | serde_json::error::Category::Eof
-        | serde_json::error::Category::Io => {
-            Problem::new(Code::Malformed, format!("the body is not JSON: {error}"))
-        }
-    }
+    // What was sent may be quoted in it, at any length.
+    let detail = Text::clip(&error.to_string());
+    let detail = detail.as_str();
+    let problem = if error.is_data() || detail.starts_with("number out of range") {
+        Problem::new(Code::Invalid, detail)
+    } else if detail.starts_with("recursion limit") {
+        return Problem::new(Code::Malformed, "this is nested deeper than 128");
+    } else {
+        Problem::new(Code::Malformed, format!("this is not JSON: {detail}"))
+    };
+    // The path leads to where it would be, or is for the second time.
+    let field = match (path.as_str(), missing_or_duplicate(detail)) {
+        (".", None) => return problem,
+        (".", Some(field)) => field.to_owned(),
+        (path, Some(field)) => format!("{path}.{field}"),
+        (path, None) => path.to_owned(),
+    };
+    problem.field(Text::clip(&field).as_str())
+}
+
+/// The field that derived types name in their words only.
+fn missing_or_duplicate(detail: &str) -> Option<&str> {
+    ["missing field `", "duplicate field `"]
+        .iter()
+        .find_map(|words| detail.strip_prefix(words)?.split('`').next())
 }
 
 impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
@@ -227,13 +238,12 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
             .map_err(|rejection| {
                 let text = rejection.body_text();
                 // The reader puts the field before the first colon.
-                let (field, detail) = match text
+                let text = text
                     .strip_prefix("Failed to deserialize query string: ")
-                    .unwrap_or(&text)
-                    .split_once(": ")
-                {
+                    .unwrap_or(&text);
+                let (field, detail) = match text.split_once(": ") {
                     Some((field, detail)) if !field.contains(' ') => (Some(field), detail),
-                    _ => (None, text.as_str()),
+                    _ => (missing_or_duplicate(text), text),
                 };
                 let problem = Problem::new(Code::Invalid, format!("in the query: {detail}"));
                 match field {

@@ -24,6 +24,7 @@ mod reads;
 mod router;
 pub mod session;
 pub mod status;
+pub mod strict;
 pub mod wait;
 
 pub use app::{App, Limits};

@@ -240,6 +240,45 @@ async fn nothing_under_v1_answers_without_a_key() {
 }
 
 #[tokio::test]
+async fn whoever_may_not_hears_so_whatever_was_sent() {
+    let doors = Doors::keys().await;
+    let viewer = doors.key(json!({"role": "viewer"})).await;
+    let document = serde_json::to_value(fleet_api::openapi()).unwrap();
+    let mut count = 0;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, described) in item.as_object().unwrap() {
+            // To validate a token is for viewers too.
+            if described["requestBody"].is_null() || path.ends_with("locks:validate") {
+                continue;
+            }
+            let address = path
+                .replace("{fleet}", "main")
+                .replace("{permit}", "p1")
+                .replace("{halt}", "h1")
+                .replace(['{', '}'], "");
+            for (content_type, body) in [
+                ("application/json", "{\"a\":"),
+                ("application/json", "[]"),
+                ("application/json", ""),
+                ("text/plain", "hello"),
+            ] {
+                let request = axum::http::Request::builder()
+                    .method(method.to_uppercase().as_str())
+                    .uri(&address)
+                    .header("authorization", format!("Bearer {viewer}"))
+                    .header("content-type", content_type)
+                    .body(axum::body::Body::from(body))
+                    .unwrap();
+                let reply = doors.raw(request).await;
+                assert_eq!(reply.line(), "403 forbidden", "{method} {path} {body}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 80, "{count}");
+}
+
+#[tokio::test]
 async fn a_key_lives_until_it_is_revoked() {
     let doors = Doors::keys().await;
     let token = doors.key(json!({"role": "agent", "agent": "pay-1"})).await;

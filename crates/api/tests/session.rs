@@ -241,6 +241,61 @@ async fn malformed_frames_are_answered_and_counted() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_a_frame_is_said() {
+    let doors = Doors::open().await;
+    let address = doors.listen().await;
+    let mut table = String::new();
+    for frame in [
+        "",
+        "hello",
+        "7",
+        "[]",
+        "{}",
+        "\"heartbeat\"",
+        "{\"heartbeat\":[]}",
+        "{\"dance\":{}}",
+        "{\"ready\":{\"id\":5}} {}",
+        "{\"ready\":{\"id\":5},\"heartbeat\":{}}",
+        "{\"ready\":{\"id\":5},\"ready\":{\"id\":6}}",
+        "{\"ready\":{\"id\":5,\"id\":6}}",
+        "{\"ready\":[5]}",
+        "{\"ready\":{\"id\":-1}}",
+        "{\"request\":{\"id\":5,\"permit\":{\"action\":\"x\",\"cost\":[5,7]}}}",
+        "{\"request\":{\"id\":5,\"permit\":{\"action\":\"x\",\"labels\":{\"k\":\"1\",\"k\":\"2\"}}}}",
+        "{\"request\":{\"id\":5,\"permit\":{\"action\":\"x\",\"parameters\":{\"a\":{\"b\":1,\"b\":2}}}}}",
+        "{\"request\":{\"id\":5,\"permit\":{\"action\":\"x\",\"cost\":{\"tokens\":NaN}}}}",
+        "{\"request\":{\"id\":5,\"permit\":{\"action\":\"x\",\"ttl_ms\":0}}}",
+        "{\"renew\":{\"id\":5,\"permit\":\"HELD\",\"ttl_ms\":0}}",
+        "{\"extend\":{\"id\":5,\"permit\":\"HELD\",\"resources\":[[\"a\",\"shared\"]]}}",
+        "{\"extend\":{\"id\":5,\"permit\":\"HELD\",\"resources\":[{\"path\":\"b\",\"mode\":\"shared\"}],\"wait_ms\":4000000}}",
+        "{\"finish\":{\"id\":5,\"permit\":\"HELD\",\"ending\":\"vanished\"}}",
+        "{\"finish\":{\"id\":5,\"permit\":\"HELD\",\"ending\":\"completed\",\"cost\":{\"tokens\":1000000000000001}}}",
+        "{\"acknowledge_halt\":{\"id\":5,\"halt\":\"h1\",\"in_flight\":4294967296}}",
+        "{\"bye\":{\"id\":5,\"reason\":\"\\u0007\"}}",
+    ] {
+        // Each in a session of its own, as too many would close one.
+        let (mut session, _) = Session::hello(address, "a", None).await;
+        session.say(request(2, "1", 0)).await;
+        let held = session.hear().await["granted"]["permit"].clone();
+        let held = held.as_str().unwrap();
+        session
+            .0
+            .send(Message::text(frame.replace("HELD", held)))
+            .await
+            .unwrap();
+        let problem = session.hear().await["problem"].clone();
+        table += &format!(
+            "{frame}: {} {} {} | {}\n",
+            problem["id"],
+            problem["code"].as_str().unwrap_or_default(),
+            problem["field"].as_str().unwrap_or("-"),
+            problem["detail"].as_str().unwrap_or_default()
+        );
+    }
+    insta::assert_snapshot!(table);
+}
+
+#[tokio::test]
 async fn a_session_resumes_where_it_was_cut() {
     let doors = Doors::open().await;
     let address = doors.listen().await;

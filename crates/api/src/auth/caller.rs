@@ -77,6 +77,14 @@ impl Caller {
         }
     }
 
+    /// Whether it may do this to anything at all: asked before it is known what it concerns.
+    ///
+    /// # Errors
+    /// When its role does not reach that far, or its key is bound to a scope and this is not for such keys.
+    pub fn may_somewhere(&self, operation: Operation) -> Result<()> {
+        self.may_within(operation, self.scope.as_ref())
+    }
+
     /// Whether it may do this to a thing that stands in `scope` (`None`: in none, so it concerns the whole fleet).
     ///
     /// # Errors

@@ -3,7 +3,7 @@ use crate::auth::Operation;
 use crate::cursor;
 use crate::door::Door;
 use crate::etag;
-use crate::extract::{Path, Query, RawJson};
+use crate::extract::{Path, Query, Unread};
 use crate::http::{Changed, PageQuery, change};
 use crate::problem::{Problem, Result};
 use crate::reads;
@@ -74,10 +74,11 @@ pub async fn put(
     door: Door,
     headers: HeaderMap,
     Path((_fleet, pattern)): Path<(FleetId, Pattern)>,
-    body: RawJson,
+    body: Unread,
 ) -> Result<axum::Json<Changed>> {
-    let definition: Action = body.parse_named("pattern", pattern.as_str())?;
     door.caller.may(Operation::SetAction)?;
+    let named = ("pattern", pattern.as_str());
+    let definition: Action = body.read_named(&door.caller, Operation::SetAction, named)?;
     let command = Command::Action(action::Command::Set(definition));
     edit(&door, &headers, pattern, command).await
 }

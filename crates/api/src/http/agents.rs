@@ -3,7 +3,7 @@ use crate::auth::Operation;
 use crate::cursor;
 use crate::door::Door;
 use crate::etag;
-use crate::extract::{Json, Path, Query, RawJson};
+use crate::extract::{Path, Query, Unread};
 use crate::http::{Changed, change};
 use crate::problem::{Problem, Result};
 use crate::reads::{self, AgentFilter};
@@ -143,9 +143,13 @@ pub async fn put(
     door: Door,
     headers: HeaderMap,
     Path((_fleet, agent)): Path<(FleetId, AgentId)>,
-    body: RawJson,
+    body: Unread,
 ) -> Result<axum::Json<Changed>> {
-    let definition: Definition = body.parse_named("id", agent.as_str())?;
+    let definition: Definition = body.read_named(
+        &door.caller,
+        Operation::RegisterAgent,
+        ("id", agent.as_str()),
+    )?;
     let to = definition.scope.as_ref();
     door.caller.may_within(Operation::RegisterAgent, to)?;
     if door.caller.scope.is_some() {
@@ -187,9 +191,10 @@ pub async fn set_status(
     door: Door,
     headers: HeaderMap,
     Path((_fleet, agent)): Path<(FleetId, AgentId)>,
-    Json(body): Json<StatusBody>,
+    body: Unread,
 ) -> Result<axum::Json<Changed>> {
     door.may_for_agent(Operation::ControlAgent, &agent).await?;
+    let body: StatusBody = body.read(&door.caller, Operation::ControlAgent)?;
     let command = Command::Agent(agent::Command::SetStatus {
         agent: agent.clone(),
         version: body.version,

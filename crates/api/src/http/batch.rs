@@ -1,7 +1,7 @@
 //! Several permits asked for at once.
 use crate::auth::Operation;
 use crate::door::Door;
-use crate::extract::Json;
+use crate::extract::Unread;
 use crate::http::permits::{ask, complete};
 use crate::problem::{Problem, Result};
 use crate::status;
@@ -54,7 +54,8 @@ pub struct BatchAnswers {
     request_body = Batch,
     responses((status = 200, body = BatchAnswers, description = "An answer for each."))
 )]
-pub async fn batch(door: Door, Json(batch): Json<Batch>) -> Result<axum::Json<BatchAnswers>> {
+pub async fn batch(door: Door, body: Unread) -> Result<axum::Json<BatchAnswers>> {
+    let batch: Batch = body.read(&door.caller, Operation::Ask)?;
     if batch.requests.len() > BATCH_MAX {
         return Err(Problem::new(
             Code::Invalid,

@@ -4,7 +4,7 @@ use crate::auth::Operation;
 use crate::cursor;
 use crate::door::Door;
 use crate::etag;
-use crate::extract::{Json, Path, Query, RawJson};
+use crate::extract::{Path, Query, Unread};
 use crate::http::{Changed, PageQuery, change};
 use crate::problem::{Problem, Result};
 use crate::reads;
@@ -12,7 +12,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use fleet_types::budget::{self, Budget};
 use fleet_types::view::{self, Page};
-use fleet_types::{BudgetId, Command, FleetId, Text};
+use fleet_types::{BudgetId, Code, Command, FleetId, Labels, Text};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use utoipa::ToSchema;
@@ -87,12 +87,13 @@ pub async fn put(
     door: Door,
     headers: HeaderMap,
     Path((_fleet, budget)): Path<(FleetId, BudgetId)>,
-    body: RawJson,
+    body: Unread,
 ) -> Result<axum::Json<Changed>> {
-    let definition: Budget = body.parse_named("id", budget.as_str())?;
+    may_replace(&door, &budget).await?;
+    let definition: Budget =
+        body.read_named(&door.caller, Operation::SetBudget, ("id", budget.as_str()))?;
     door.caller
         .may_within(Operation::SetBudget, definition.selector.scope.as_ref())?;
-    may_replace(&door, &budget).await?;
     let command = Command::Budget(budget::Command::Set(Box::new(definition)));
     edit(&door, &headers, budget, command).await
 }
@@ -145,9 +146,20 @@ pub async fn top_up(
     door: Door,
     headers: HeaderMap,
     Path((_fleet, budget)): Path<(FleetId, BudgetId)>,
-    Json(body): Json<TopUpBody>,
+    body: Unread,
 ) -> Result<axum::Json<Changed>> {
     may_replace(&door, &budget).await?;
+    let body: TopUpBody = body.read(&door.caller, Operation::SetBudget)?;
+    // The value of a label, or the name of an agent, which is shorter.
+    let bytes_max = Labels::VALUE_BYTES_MAX;
+    if body
+        .account
+        .as_ref()
+        .is_some_and(|account| account.len() > bytes_max)
+    {
+        let detail = format!("account is longer than {bytes_max} bytes, so it is nobody's");
+        return Err(Problem::new(Code::Invalid, detail).field("account"));
+    }
     let command = Command::Budget(budget::Command::TopUp {
         budget: budget.clone(),
         account: body.account,

@@ -1,7 +1,7 @@
 //! Fleets of a tenant, and tenants of a server.
 use crate::app::App;
 use crate::auth::{Caller, Operation};
-use crate::extract::Json;
+use crate::extract::Unread;
 use crate::http::Changed;
 use crate::problem::{Problem, Result};
 use axum::extract::State;
@@ -74,9 +74,10 @@ pub struct FleetBody {
 pub async fn create(
     State(app): State<App>,
     caller: Caller,
-    Json(body): Json<FleetBody>,
+    body: Unread,
 ) -> Result<axum::Json<Changed>> {
     caller.may(Operation::CreateFleet)?;
+    let body: FleetBody = body.read(&caller, Operation::CreateFleet)?;
     caller.may_reach(&body.fleet)?;
     check_place("fleet", body.fleet.as_str())?;
     let command = Directory::CreateFleet {
@@ -105,9 +106,10 @@ pub struct TenantBody {
 pub async fn create_tenant(
     State(app): State<App>,
     caller: Caller,
-    Json(body): Json<TenantBody>,
+    body: Unread,
 ) -> Result<axum::Json<Changed>> {
     caller.is_server_admin()?;
+    let body: TenantBody = body.read(&caller, Operation::CreateTenant)?;
     check_place("tenant", body.tenant.as_str())?;
     let command = Directory::CreateTenant {
         tenant: body.tenant,

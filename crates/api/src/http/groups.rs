@@ -3,7 +3,7 @@ use crate::auth::Operation;
 use crate::cursor;
 use crate::door::Door;
 use crate::etag;
-use crate::extract::{Path, Query, RawJson};
+use crate::extract::{Path, Query, Unread};
 use crate::http::{Changed, PageQuery, change};
 use crate::problem::{Problem, Result};
 use crate::reads;
@@ -74,10 +74,11 @@ pub async fn put(
     door: Door,
     headers: HeaderMap,
     Path((_fleet, group)): Path<(FleetId, GroupId)>,
-    body: RawJson,
+    body: Unread,
 ) -> Result<axum::Json<Changed>> {
-    let definition: Group = body.parse_named("id", group.as_str())?;
     door.caller.may(Operation::SetGroup)?;
+    let definition: Group =
+        body.read_named(&door.caller, Operation::SetGroup, ("id", group.as_str()))?;
     let command = Command::Group(group::Command::Set(definition));
     edit(&door, &headers, group, command).await
 }

@@ -2,7 +2,7 @@
 use crate::auth::Operation;
 use crate::cursor;
 use crate::door::Door;
-use crate::extract::{Json, Path, Query};
+use crate::extract::{Path, Query, Unread};
 use crate::problem::{Problem, Result};
 use crate::reads;
 use axum::http::{StatusCode, header};
@@ -37,7 +37,8 @@ pub struct Halted {
     request_body = Order,
     responses((status = 201, body = Halted, description = "It is in force."))
 )]
-pub async fn order(door: Door, Json(order): Json<Order>) -> Result<Response> {
+pub async fn order(door: Door, body: Unread) -> Result<Response> {
+    let order: Order = body.read(&door.caller, Operation::Halt)?;
     let scope = scope_of(&door, &order.target).await?;
     door.caller.may_within(Operation::Halt, scope.as_ref())?;
     let reply = door
@@ -162,13 +163,14 @@ pub struct Release {
 pub async fn release(
     door: Door,
     Path((_fleet, halt)): Path<(FleetId, HaltId)>,
-    Json(body): Json<ReleaseBody>,
+    body: Unread,
 ) -> Result<Response> {
     if door.caller.scope.is_some() {
         known(&door, Operation::Release, halt).await?;
     } else {
         door.caller.may_within(Operation::Release, None)?;
     }
+    let body: ReleaseBody = body.read(&door.caller, Operation::Release)?;
     let command = halt::Command::Release {
         halt,
         reason: body.reason,

@@ -1,7 +1,7 @@
 //! What is done with a permit that is held: finish, renew, extend.
 use crate::auth::Operation;
 use crate::door::Door;
-use crate::extract::{Json, Path};
+use crate::extract::{Path, Unread};
 use crate::http::permits::{respond, speaker, unexpected};
 use crate::http::wait;
 use crate::problem::Result;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub async fn complete_permit(
     door: Door,
     path: Path<(FleetId, PermitId)>,
-    body: Json<FinishBody>,
+    body: Unread,
 ) -> Result<Response> {
     finish(door, path, body, Ending::Completed).await
 }
@@ -38,11 +38,7 @@ pub async fn complete_permit(
     request_body = FinishBody,
     responses((status = 200, body = Finished, description = "It ended, and gave everything back."))
 )]
-pub async fn fail(
-    door: Door,
-    path: Path<(FleetId, PermitId)>,
-    body: Json<FinishBody>,
-) -> Result<Response> {
+pub async fn fail(door: Door, path: Path<(FleetId, PermitId)>, body: Unread) -> Result<Response> {
     finish(door, path, body, Ending::Failed).await
 }
 
@@ -55,20 +51,17 @@ pub async fn fail(
     request_body = FinishBody,
     responses((status = 200, body = Finished, description = "It ended; rates and costs were given back."))
 )]
-pub async fn cancel(
-    door: Door,
-    path: Path<(FleetId, PermitId)>,
-    body: Json<FinishBody>,
-) -> Result<Response> {
+pub async fn cancel(door: Door, path: Path<(FleetId, PermitId)>, body: Unread) -> Result<Response> {
     finish(door, path, body, Ending::Cancelled).await
 }
 
 async fn finish(
     door: Door,
     Path((_fleet, permit)): Path<(FleetId, PermitId)>,
-    Json(body): Json<FinishBody>,
+    body: Unread,
     ending: Ending,
 ) -> Result<Response> {
+    let body: FinishBody = body.read(&door.caller, Operation::Ask)?;
     let agent = speaker(&door, body.agent)?;
     door.may_for_agent(Operation::Ask, &agent).await?;
     let finish = permit::Finish {
@@ -101,8 +94,9 @@ async fn finish(
 pub async fn renew(
     door: Door,
     Path((_fleet, permit)): Path<(FleetId, PermitId)>,
-    Json(body): Json<RenewBody>,
+    body: Unread,
 ) -> Result<Response> {
+    let body: RenewBody = body.read(&door.caller, Operation::Ask)?;
     let agent = speaker(&door, body.agent)?;
     door.may_for_agent(Operation::Ask, &agent).await?;
     let command = permit::Command::Renew {
@@ -133,8 +127,9 @@ pub async fn renew(
 pub async fn extend(
     door: Door,
     Path((_fleet, permit)): Path<(FleetId, PermitId)>,
-    Json(body): Json<ExtendBody>,
+    body: Unread,
 ) -> Result<Response> {
+    let body: ExtendBody = body.read(&door.caller, Operation::Ask)?;
     let agent = speaker(&door, body.agent)?;
     door.may_for_agent(Operation::Ask, &agent).await?;
     let extend = permit::Extend {

@@ -5,7 +5,7 @@
 use crate::auth::Operation;
 use crate::cursor;
 use crate::door::Door;
-use crate::extract::{Json, Path, Query};
+use crate::extract::{Path, Query, Unread};
 use crate::http::{Changed, wait};
 use crate::mailbox::Signals;
 use crate::problem::{Problem, Result};
@@ -121,7 +121,8 @@ pub struct Connected {
     request_body = ConnectBody,
     responses((status = 200, body = Connected, description = "It is connected."))
 )]
-pub async fn connect(door: Door, Json(body): Json<ConnectBody>) -> Result<axum::Json<Connected>> {
+pub async fn connect(door: Door, body: Unread) -> Result<axum::Json<Connected>> {
+    let body: ConnectBody = body.read(&door.caller, Operation::Connect)?;
     door.may_for_agent(Operation::Connect, &body.agent).await?;
     let key = InstanceKey {
         agent: body.agent,
@@ -178,9 +179,10 @@ type Place = Path<(FleetId, AgentId, InstanceId)>;
 pub async fn heartbeat(
     door: Door,
     Path((_fleet, agent, instance)): Place,
-    Json(body): Json<EpochBody>,
+    body: Unread,
 ) -> Result<StatusCode> {
     door.may_for_agent(Operation::Connect, &agent).await?;
+    let body: EpochBody = body.read(&door.caller, Operation::Connect)?;
     let key = InstanceKey { agent, instance };
     known(&door, &key, Some(body.epoch))?;
     door.handle.heartbeat(&key, body.epoch);
@@ -199,9 +201,10 @@ pub async fn heartbeat(
 pub async fn ready(
     door: Door,
     Path((_fleet, agent, instance)): Place,
-    Json(body): Json<EpochBody>,
+    body: Unread,
 ) -> Result<axum::Json<Changed>> {
     door.may_for_agent(Operation::Connect, &agent).await?;
+    let body: EpochBody = body.read(&door.caller, Operation::Connect)?;
     let key = InstanceKey { agent, instance };
     let command = instance::Command::Ready {
         key,
@@ -237,9 +240,10 @@ pub struct AcknowledgeBody {
 pub async fn acknowledge_halt(
     door: Door,
     Path((_fleet, agent, instance)): Place,
-    Json(body): Json<AcknowledgeBody>,
+    body: Unread,
 ) -> Result<axum::Json<Changed>> {
     door.may_for_agent(Operation::Connect, &agent).await?;
+    let body: AcknowledgeBody = body.read(&door.caller, Operation::Connect)?;
     let command = instance::Command::AcknowledgeHalt {
         key: InstanceKey { agent, instance },
         epoch: body.epoch,

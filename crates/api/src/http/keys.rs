@@ -2,7 +2,7 @@
 use crate::app::App;
 use crate::auth::caller::Caller;
 use crate::auth::{Operation, secret};
-use crate::extract::{Json, Path, Query};
+use crate::extract::{Path, Query, Unread};
 use crate::http::Changed;
 use crate::http::fleets::{direct, tenant_of};
 use crate::problem::{Problem, Result};
@@ -98,12 +98,9 @@ pub struct IssuedKey {
     request_body = KeyBody,
     responses((status = 201, body = IssuedKey, description = "Its token is told this once."))
 )]
-pub async fn issue(
-    State(app): State<App>,
-    caller: Caller,
-    Json(body): Json<KeyBody>,
-) -> Result<Response> {
+pub async fn issue(State(app): State<App>, caller: Caller, body: Unread) -> Result<Response> {
     caller.may(Operation::ManageKeys)?;
+    let body: KeyBody = body.read(&caller, Operation::ManageKeys)?;
     let tenant = tenant_of(&app, &caller, body.tenant)?;
     if let Some(own) = &caller.fleet
         && body.fleet.as_ref() != Some(own)

@@ -3,7 +3,7 @@ use crate::auth::Operation;
 use crate::cursor;
 use crate::door::Door;
 use crate::etag;
-use crate::extract::{Path, Query, RawJson};
+use crate::extract::{Path, Query, Unread};
 use crate::http::{Changed, PageQuery, change};
 use crate::problem::{Problem, Result};
 use crate::reads;
@@ -83,12 +83,13 @@ pub async fn put(
     door: Door,
     headers: HeaderMap,
     Path((_fleet, limit)): Path<(FleetId, LimitId)>,
-    body: RawJson,
+    body: Unread,
 ) -> Result<axum::Json<Changed>> {
-    let definition: Limit = body.parse_named("id", limit.as_str())?;
+    may_replace(&door, &limit).await?;
+    let definition: Limit =
+        body.read_named(&door.caller, Operation::SetLimit, ("id", limit.as_str()))?;
     door.caller
         .may_within(Operation::SetLimit, definition.selector.scope.as_ref())?;
-    may_replace(&door, &limit).await?;
     let command = Command::Limit(limit::Command::Set(Box::new(definition)));
     edit(&door, &headers, limit, command).await
 }

@@ -2,7 +2,7 @@
 use crate::auth::Operation;
 use crate::cursor;
 use crate::door::Door;
-use crate::extract::{Json, Query};
+use crate::extract::{Query, Unread};
 use crate::problem::Result;
 use crate::reads;
 use fleet_types::view::{Lock, Page};
@@ -74,8 +74,9 @@ pub struct Validity {
     request_body = ValidateBody,
     responses((status = 200, body = Validity, description = "Whether it stands."))
 )]
-pub async fn validate(door: Door, Json(body): Json<ValidateBody>) -> Result<axum::Json<Validity>> {
+pub async fn validate(door: Door, body: Unread) -> Result<axum::Json<Validity>> {
     door.caller.may(Operation::Validate)?;
+    let body: ValidateBody = body.read(&door.caller, Operation::Validate)?;
     let validity = door
         .read(move |state| Validity {
             valid: reads::validate(state, &body.resource, body.token),

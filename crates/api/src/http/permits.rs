@@ -4,7 +4,7 @@ use crate::app::wall_clock;
 use crate::auth::Operation;
 use crate::cursor;
 use crate::door::Door;
-use crate::extract::{Json, Path, Query};
+use crate::extract::{Path, Query, Unread};
 use crate::http::wait;
 use crate::problem::{Problem, Result};
 use crate::reads::{self, PermitFilter};
@@ -38,11 +38,8 @@ use utoipa::IntoParams;
         (status = "4XX", body = session::Problem, content_type = "application/problem+json", description = "Denied or refused."),
     )
 )]
-pub async fn request(
-    door: Door,
-    headers: HeaderMap,
-    Json(body): Json<PermitRequest>,
-) -> Result<Response> {
+pub async fn request(door: Door, headers: HeaderMap, body: Unread) -> Result<Response> {
+    let body: PermitRequest = body.read(&door.caller, Operation::Ask)?;
     let wait_ms = body.wait_ms;
     let request = complete(&door, Some(&headers), body)?;
     door.may_for_agent(Operation::Ask, &request.agent).await?;
@@ -66,10 +63,8 @@ pub async fn request(
     request_body = PermitRequest,
     responses((status = 200, body = Explanation, description = "Every gate."))
 )]
-pub async fn explain(
-    door: Door,
-    Json(body): Json<PermitRequest>,
-) -> Result<axum::Json<Explanation>> {
+pub async fn explain(door: Door, body: Unread) -> Result<axum::Json<Explanation>> {
+    let body: PermitRequest = body.read(&door.caller, Operation::Ask)?;
     let request = complete(&door, None, body)?;
     door.may_for_agent(Operation::Ask, &request.agent).await?;
     let actor = door.caller.actor.clone();

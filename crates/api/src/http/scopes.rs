@@ -3,7 +3,7 @@ use crate::auth::Operation;
 use crate::cursor;
 use crate::door::Door;
 use crate::etag;
-use crate::extract::{Path, Query, RawJson};
+use crate::extract::{Path, Query, Unread};
 use crate::http::{Changed, PageQuery, change};
 use crate::problem::{Problem, Result};
 use crate::reads;
@@ -84,10 +84,11 @@ pub async fn put(
     door: Door,
     headers: HeaderMap,
     Path((_fleet, path)): Path<(FleetId, ScopePath)>,
-    body: RawJson,
+    body: Unread,
 ) -> Result<axum::Json<Changed>> {
-    let definition: Scope = body.parse_named("path", path.as_str())?;
     door.caller.may_within(Operation::SetScope, Some(&path))?;
+    let definition: Scope =
+        body.read_named(&door.caller, Operation::SetScope, ("path", path.as_str()))?;
     let command = Command::Scope(scope::Command::Set(definition));
     edit(&door, &headers, path, command).await
 }

@@ -2,7 +2,7 @@
 use crate::auth::Operation;
 use crate::door::Door;
 use crate::etag;
-use crate::extract::Json;
+use crate::extract::Unread;
 use crate::http::{Changed, change};
 use crate::problem::Result;
 use crate::reads;
@@ -34,12 +34,9 @@ pub async fn get(door: Door, headers: HeaderMap) -> Result<Response> {
     request_body = Settings,
     responses((status = 200, body = Changed, description = "They are in force."))
 )]
-pub async fn put(
-    door: Door,
-    headers: HeaderMap,
-    Json(settings): Json<Settings>,
-) -> Result<axum::Json<Changed>> {
+pub async fn put(door: Door, headers: HeaderMap, body: Unread) -> Result<axum::Json<Changed>> {
     door.caller.may(Operation::Configure)?;
+    let settings: Settings = body.read(&door.caller, Operation::Configure)?;
     let command = Command::Configure(Box::new(settings));
     let now = |state: &fleet_core::State| Some(reads::settings(state));
     Ok(axum::Json(change(&door, &headers, now, command).await?))

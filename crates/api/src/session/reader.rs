@@ -1,6 +1,7 @@
 //! Frames as commands: what an instance says, completed with who it is.
 use crate::extract;
 use crate::problem::Problem;
+use crate::strict;
 use fleet_types::instance::{self, InstanceKey};
 use fleet_types::permit::{self, Holder};
 use fleet_types::session::{Ask, ClientFrame, Hello, PROTOCOL};
@@ -74,7 +75,7 @@ pub enum Step {
 /// With the frame's id, where that could be read, and the field to blame.
 pub fn read(bytes: &[u8]) -> Result<ClientFrame, (Option<u64>, Problem)> {
     // The quick way first; the way that finds the field to blame only when something is wrong.
-    serde_json::from_slice(bytes).map_err(|_| {
+    strict::from_slice(bytes).map_err(|_| {
         let problem = match extract::parse::<ClientFrame>(bytes) {
             Err(problem) => problem,
             Ok(_) => Problem::new(Code::Malformed, "the frame could not be read"),
