@@ -1,5 +1,5 @@
 //! A fleet as one caller sees it: what handlers ask with.
-use crate::app::App;
+use crate::app::{App, wall_clock};
 use crate::auth::{Caller, Operation};
 use crate::problem::{Problem, Result};
 use crate::reads;
@@ -8,6 +8,7 @@ use axum::http::request::Parts;
 use fleet_core::State;
 use fleet_runtime::Handle;
 use fleet_types::{AgentId, Code, Command, Envelope, FleetId, Reply};
+use std::time::Duration;
 
 /// A fleet and who stands at its door.
 #[derive(Clone)]
@@ -21,6 +22,20 @@ pub struct Door {
     /// Who asks.
     pub caller: Caller,
 }
+
+/// Why what lasts must end now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interruption {
+    /// The server stops; whoever was cut may come back and resume.
+    Stopping,
+    /// The key was revoked or has expired.
+    KeyGone,
+}
+
+/// What is told to whoever is cut for that.
+pub const KEY_GONE: &str = "the key was revoked or has expired";
+/// How long it may go unnoticed that the wall clock was set past the end of a key.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(60);
 
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
@@ -90,6 +105,26 @@ impl Door {
         read: impl FnOnce(&State) -> R + Send + 'static,
     ) -> Result<R> {
         Ok(self.handle.read(read).await?)
+    }
+
+    /// Ends when a session, a stream or a wait of this caller must: at once when its key is revoked or expires.
+    pub async fn interrupted(&self) -> Interruption {
+        let mut stopping = self.app.stopping();
+        let mut changes = self.app.keyring().changes();
+        loop {
+            let now = wall_clock();
+            let Some(until) = self.app.keyring().opens_until(&self.caller, now) else {
+                return Interruption::KeyGone;
+            };
+            let rest = Duration::from_millis(now.millis_until(until));
+            tokio::select! {
+                _ = stopping.wait_for(|stop| *stop) => return Interruption::Stopping,
+                changed = changes.changed() => if changed.is_err() {
+                    return Interruption::Stopping;
+                },
+                () = tokio::time::sleep(rest.min(LOOK_AT_CLOCK)) => {}
+            }
+        }
     }
 
     /// Whether the caller may do this to, or as, this agent: by its role, its bound agent and its scope.

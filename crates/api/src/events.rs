@@ -3,11 +3,10 @@
 //! Each event's id is its place in the journal, so `Last-Event-ID` goes on without a gap. The stream holds no queue of
 //! its own beyond a few chunks: a reader that does not take them for [`crate::app::Limits::write_timeout`] hears a last
 //! `event: lagged` and is cut; it resumes where it stopped.
-use crate::app::wall_clock;
 use crate::auth::Operation;
 use crate::door::Door;
 use crate::extract::Query;
-use crate::load::{Kind, Ticket};
+use crate::load::Kind;
 use crate::problem::{Problem, Result};
 use crate::reads;
 use axum::body::{Body, Bytes};
@@ -83,7 +82,14 @@ pub async fn stream_events(
         .load()
         .enter(Kind::Session, door.caller.key.as_ref())?;
     let (sender, receiver) = mpsc::channel(CHUNKS);
-    tokio::spawn(feed(door, types, after, sender, ticket));
+    tokio::spawn(async move {
+        let _ticket = ticket;
+        tokio::select! {
+            biased;
+            why = door.interrupted() => tracing::debug!(?why, "a stream of events is cut"),
+            () = feed(&door, types, after, sender) => {}
+        }
+    });
     let chunks = stream::unfold(receiver, |mut receiver| async {
         receiver
             .recv()
@@ -102,10 +108,9 @@ pub async fn stream_events(
     Ok(response)
 }
 
-/// Follows the journal until the reader is gone, lags, or may read no more.
-async fn feed(door: Door, types: Types, mut at: Seq, sender: mpsc::Sender<Bytes>, ticket: Ticket) {
-    let limits = door.app.limits().clone();
-    let mut stopping = door.app.stopping();
+/// Follows the journal until the reader is gone or lags.
+async fn feed(door: &Door, types: Types, mut at: Seq, sender: mpsc::Sender<Bytes>) {
+    let limits = door.app.limits();
     // The last place that the reader was given.
     let mut sent = at;
     let mut quiet = tokio::time::interval(limits.keep_alive);
@@ -132,13 +137,9 @@ async fn feed(door: Door, types: Types, mut at: Seq, sender: mpsc::Sender<Bytes>
         let records = tokio::select! {
             records = door.handle.records_after(at, RECORDS) => records,
             _ = quiet.tick() => {
-                if !door.app.keyring().still_opens(&door.caller, wall_clock()) {
-                    break;
-                }
                 chunk.extend_from_slice(b":\n\n");
                 continue;
             }
-            _ = stopping.wait_for(|stop| *stop) => break,
             () = sender.closed() => break,
         };
         match records {
@@ -148,9 +149,6 @@ async fn feed(door: Door, types: Types, mut at: Seq, sender: mpsc::Sender<Bytes>
                     if types.hold(record.event.name()) {
                         write(&mut chunk, record);
                     }
-                }
-                if !door.app.keyring().still_opens(&door.caller, wall_clock()) {
-                    break;
                 }
             }
             Err(failure) => {
@@ -162,7 +160,6 @@ async fn feed(door: Door, types: Types, mut at: Seq, sender: mpsc::Sender<Bytes>
             quiet.reset();
         }
     }
-    drop(ticket);
 }
 
 fn write(chunk: &mut Vec<u8>, record: &Record) {

@@ -3,9 +3,12 @@ mod common;
 use axum::body::Body;
 use axum::http::Request;
 use common::{Doors, claim};
+use fleet_types::Millis;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use tower::ServiceExt;
 
 #[tokio::test]
@@ -157,6 +160,50 @@ async fn events_resume_from_the_journal() {
         doors.post("/v1/fleets/main/permits", claim("a", "4")).await
     });
     assert_eq!(live[0].1, "permit.granted");
+}
+
+/// Ends when the server closes, well before a quiet stream would be heard of.
+async fn ends_soon(mut stream: TcpStream) -> String {
+    let mut text = String::new();
+    let ended = tokio::time::timeout(Duration::from_secs(3), stream.read_to_string(&mut text));
+    ended.await.expect("it goes on").unwrap();
+    text
+}
+
+#[tokio::test]
+async fn what_lasts_ends_with_its_key() {
+    let doors = Doors::keys().await;
+    let address = doors.listen().await;
+    let open = async |path: &str, key: &str| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "GET /v1/fleets/main/{path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {key}\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    let revoked = doors.key(json!({"role": "agent"})).await;
+    let connected = json!({"agent": "a", "instance": "i"});
+    let connected = doors.post("/v1/fleets/main/instances", connected).await;
+    assert_eq!(connected.status, 200, "{}", connected.body);
+    let stream = open("events", &revoked).await;
+    let poll = open("instances/a/i/signals?wait_ms=20000", &revoked).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    for key in doors.get("/v1/keys").await.body["keys"].as_array().unwrap() {
+        if key["role"] == "agent" {
+            let path = format!("/v1/keys/{}", key["id"].as_str().unwrap());
+            assert_eq!(doors.send("DELETE", &path, Value::Null).await.status, 200);
+        }
+    }
+    assert!(ends_soon(stream).await.contains(": fleetcommand"));
+    assert!(ends_soon(poll).await.starts_with("HTTP/1.1 401"));
+
+    let end = fleet_api::app::wall_clock().after(Millis(500));
+    let expiring = doors
+        .key(json!({"role": "viewer", "expires_at": end}))
+        .await;
+    let stream = open("events", &expiring).await;
+    assert!(ends_soon(stream).await.contains(": fleetcommand"));
 }
 
 #[tokio::test]

@@ -106,15 +106,15 @@ impl Keyring {
         }
     }
 
-    /// Whether the key that a caller brought still opens: asked again by what lasts.
+    /// Until when the key that a caller brought opens, unless it is revoked; `None`: no more. Asked again by what lasts.
     #[must_use]
-    pub fn still_opens(&self, caller: &Caller, now: Time) -> bool {
-        let Some(id) = &caller.key else { return true };
+    pub fn opens_until(&self, caller: &Caller, now: Time) -> Option<Time> {
+        let Some(id) = &caller.key else {
+            return Some(Time::MAX);
+        };
         let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known
-            .keys
-            .get(id)
-            .is_some_and(|key| key.expires_at.is_none_or(|end| now < end))
+        let until = known.keys.get(id)?.expires_at.unwrap_or(Time::MAX);
+        (now < until).then_some(until)
     }
 
     /// Told whenever the directory changes.
@@ -222,7 +222,8 @@ mod tests {
         ring.apply(&[record(1, Event::KeyIssued(Arc::new(key)))]);
         let caller = ring.authenticate(&fresh.token, Time(99)).unwrap();
         assert_eq!(caller.tenant, tenant);
-        assert!(ring.still_opens(&caller, Time(99)));
+        assert_eq!(ring.opens_until(&caller, Time(99)), Some(Time(100)));
+        assert_eq!(ring.opens_until(&caller, Time(100)), None);
         assert!(ring.authenticate(&fresh.token, Time(100)).is_err());
         assert!(
             ring.authenticate(&secret::generate().unwrap().token, Time(1))
@@ -235,6 +236,6 @@ mod tests {
         ring.apply(&[record(2, Event::KeyRevoked(revoked))]);
         ring.reached(Seq(2)).await.unwrap();
         assert!(ring.authenticate(&fresh.token, Time(99)).is_err());
-        assert!(!ring.still_opens(&caller, Time(99)));
+        assert_eq!(ring.opens_until(&caller, Time(99)), None);
     }
 }

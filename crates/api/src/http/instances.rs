@@ -4,7 +4,7 @@
 //! instance and epoch in the request.
 use crate::auth::Operation;
 use crate::cursor;
-use crate::door::Door;
+use crate::door::{Door, Interruption, KEY_GONE};
 use crate::extract::{Path, Query, Unread};
 use crate::http::{Changed, wait};
 use crate::mailbox::Signals;
@@ -325,16 +325,16 @@ pub async fn signals(
     let key = InstanceKey { agent, instance };
     let mailbox = known(&door, &key, query.epoch)?;
     door.handle.heartbeat(&key, mailbox.epoch());
-    let mut stopping = door.app.stopping();
     let wait_ms = wait::span(query.wait_ms.unwrap_or_default());
     let after = query.after.unwrap_or(0);
     let taken = tokio::select! {
-        signals = mailbox.take(after, wait_ms) => Some(signals),
-        _ = stopping.wait_for(|stop| *stop) => None,
+        signals = mailbox.take(after, wait_ms) => Ok(signals),
+        why = door.interrupted() => Err(why),
     };
     let signals = match taken {
-        Some(signals) => signals,
-        None => mailbox.take(after, std::time::Duration::ZERO).await,
+        Ok(signals) => signals,
+        Err(Interruption::Stopping) => mailbox.take(after, std::time::Duration::ZERO).await,
+        Err(Interruption::KeyGone) => return Err(Problem::new(Code::Unauthenticated, KEY_GONE)),
     };
     door.handle.heartbeat(&key, mailbox.epoch());
     Ok(axum::Json(signals))

@@ -56,7 +56,7 @@ pub async fn for_decision(door: &Door, queued: Queued, wait_ms: Millis) -> Resul
                 .unwrap_or(Decision::Queued(queued)));
         }
     }
-    match or_stopping(door, patience(queued.until, wait_ms), told)
+    match or_interrupted(door, patience(queued.until, wait_ms), told)
         .await
         .and_then(|record| wait::decision(&record))
     {
@@ -81,7 +81,7 @@ pub async fn for_change(door: &Door, permit: PermitId, wait_ms: Millis) -> Resul
     let waits =
         |view: &permit::View| matches!(view.state, ViewState::Queued | ViewState::Extending);
     if let Some(view) = view.filter(waits) {
-        or_stopping(door, patience(view.until, wait_ms), told).await;
+        or_interrupted(door, patience(view.until, wait_ms), told).await;
     }
     Ok(())
 }
@@ -97,7 +97,7 @@ pub async fn for_extension(
     told: tokio::sync::oneshot::Receiver<Record>,
 ) -> Result<Decision> {
     let permit = queued.permit;
-    let Some(record) = or_stopping(door, patience(queued.until, wait_ms), told).await else {
+    let Some(record) = or_interrupted(door, patience(queued.until, wait_ms), told).await else {
         return Ok(Decision::Queued(queued));
     };
     if let Some(decision) = wait::decision(&record) {
@@ -112,15 +112,14 @@ pub async fn for_extension(
     }))
 }
 
-async fn or_stopping<T>(
+async fn or_interrupted<T>(
     door: &Door,
     span: Duration,
     told: tokio::sync::oneshot::Receiver<T>,
 ) -> Option<T> {
-    let mut stopping = door.app.stopping();
     tokio::select! {
         told = tokio::time::timeout(span, told) => told.ok()?.ok(),
-        _ = stopping.wait_for(|stop| *stop) => None,
+        _ = door.interrupted() => None,
     }
 }
 

@@ -1,7 +1,6 @@
 //! What a session needs of the world around it. A trait, so that the session's loop can be tested and measured by itself.
-use crate::app::wall_clock;
 use crate::auth::Operation;
-use crate::door::Door;
+use crate::door::{Door, Interruption};
 use crate::problem::Result;
 use crate::reads;
 use fleet_runtime::{Failure, Outbox};
@@ -18,15 +17,6 @@ pub struct Greeting {
     pub heartbeat_ms: Millis,
     /// Halts in force over it.
     pub halts: Vec<Halt>,
-}
-
-/// Why a session must end now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Interruption {
-    /// The server stops; the instance may come back and resume.
-    Stopping,
-    /// The key was revoked or has expired.
-    KeyGone,
 }
 
 /// How long a session waits.
@@ -138,21 +128,7 @@ impl Port for Door {
     }
 
     async fn interrupted(&self) -> Interruption {
-        let mut stopping = self.app.stopping();
-        let mut changes = self.app.keyring().changes();
-        loop {
-            if !self.app.keyring().still_opens(&self.caller, wall_clock()) {
-                return Interruption::KeyGone;
-            }
-            tokio::select! {
-                _ = stopping.wait_for(|stop| *stop) => return Interruption::Stopping,
-                changed = changes.changed() => if changed.is_err() {
-                    return Interruption::Stopping;
-                },
-                // A key may also expire while nothing changes.
-                () = tokio::time::sleep(Duration::from_secs(60)) => {}
-            }
-        }
+        Door::interrupted(self).await
     }
 }
 

@@ -2,9 +2,10 @@
 //!
 //! The phases of a session: `Waiting` for the hello, `Connecting` until its answer is durable (nothing more is read
 //! meanwhile, as what follows needs the epoch), `Open`, `Leaving` after a good-bye, `Closed`.
+use crate::door::{Interruption, KEY_GONE};
 use crate::problem::Problem;
 use crate::session::outbox::{Item, Nobody, Pile};
-use crate::session::port::{Interruption, Port, envelope};
+use crate::session::port::{Port, envelope};
 use crate::session::reader::{Identity, Ids, Step};
 use crate::session::wire::Broken;
 use crate::session::{answer, reader, wire};
@@ -330,11 +331,8 @@ impl<P: Port> Talk<P> {
                 self.close(Some((1001, "the server is stopping; come back and resume")));
             }
             End::Interrupted(Interruption::KeyGone) => {
-                self.problem(
-                    None,
-                    Problem::new(Code::Unauthenticated, "the key was revoked or has expired"),
-                );
-                self.close(Some((1008, "the key was revoked or has expired")));
+                self.problem(None, Problem::new(Code::Unauthenticated, KEY_GONE));
+                self.close(Some((1008, KEY_GONE)));
             }
         }
     }
