@@ -36,7 +36,7 @@ pub struct Status {
     pub locks_held: u64,
     /// Halts in force.
     pub halts: u64,
-    /// Request ids whose first answer is remembered.
+    /// Request ids whose first answer is in memory; older ones lie on disk and are not counted.
     pub requests_remembered: u64,
     /// What has happened since the fleet began.
     pub totals: Totals,

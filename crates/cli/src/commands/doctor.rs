@@ -7,6 +7,7 @@ use crate::output::{self, Format};
 use crate::{paint, show};
 use clap::Args;
 use fleet_client::{Error, Http};
+use fleet_runtime::recall::look::look;
 use fleet_types::Time;
 use serde::Serialize;
 use std::fs::{File, TryLockError};
@@ -277,21 +278,63 @@ fn journal(dir: &Path) -> Vec<Check> {
             )];
         }
     };
-    match report.damage() {
-        None => vec![Check::good(
+    let mut checks = answers(dir, &report);
+    let journal = match report.damage() {
+        None => Check::good(
             WHAT,
             format!(
                 "{} in {} verified, from the first to the head",
                 show::count(report.events(), "event"),
                 show::count(report.fleets.len() as u64, "journal")
             ),
-        )],
-        Some(damage) => vec![Check::wrong(
+        ),
+        Some(damage) => Check::wrong(
             WHAT,
             format!("damaged: {damage}"),
             "stop the server, keep this directory for study, restore it from a backup",
-        )],
+        ),
+    };
+    checks.insert(0, journal);
+    checks
+}
+
+/// The first answers to request ids that the fleets' memories have let go.
+fn answers(dir: &Path, report: &fleet_journal::Report) -> Vec<Check> {
+    const WHAT: &str = "answers";
+    let mut checks = Vec::new();
+    let (mut files, mut answers, mut bytes) = (0, 0, 0);
+    for fleet in report.fleets.iter().map(|report| &report.fleet) {
+        match look(dir, fleet) {
+            Err(error) => checks.push(Check::wrong(
+                WHAT,
+                format!("{fleet}: failed to {}", error.chain()),
+                "stop the server and restore this file, or move it away: the next start looks for its answers in the journal",
+            )),
+            Ok(look) => {
+                files += look.runs;
+                answers += look.answers;
+                bytes += look.bytes;
+                let Some((after, until)) = look.gap else {
+                    continue;
+                };
+                let (after, until) = (show::absolute(after), show::absolute(until));
+                checks.push(Check::warning(
+                    WHAT,
+                    format!("{fleet}: a file is missing, with what was asked from {after} to {until}"),
+                    "start the server again: it looks for them in the journal; or restore the file while it is stopped",
+                ));
+            }
+        }
     }
+    if files > 0 && checks.is_empty() {
+        let (answers, files) = (show::count(answers, "answer"), show::count(files, "file"));
+        let found = format!(
+            "{answers} in {files} read, {} MiB",
+            show::number(bytes >> 20)
+        );
+        checks.push(Check::good(WHAT, found));
+    }
+    checks
 }
 
 fn clock() -> Check {
@@ -370,4 +413,43 @@ async fn server(global: &Global, http: &Http, live: Result<(), Error>) -> Vec<Ch
         }
     }
     checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fleet_journal::{FleetReport, GENESIS, Report};
+
+    #[test]
+    fn a_damaged_file_of_answers_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let report = Report {
+            fleets: vec![FleetReport {
+                fleet: "acme/main".parse().unwrap(),
+                batches: 0,
+                events: 0,
+                first_seq: 0,
+                last_seq: 0,
+                head_hash: GENESIS,
+                snapshots: Vec::new(),
+                damage: None,
+            }],
+        };
+        assert!(answers(dir.path(), &report).is_empty(), "there are none");
+        let files = dir.path().join("answers/acme/main");
+        std::fs::create_dir_all(&files).unwrap();
+        std::fs::write(
+            files.join("000000000001.run"),
+            "FLEETRN1 and nothing else FLEETRN1",
+        )
+        .unwrap();
+        let checks = answers(dir.path(), &report);
+        assert_eq!(checks.len(), 1);
+        assert!(checks[0].verdict == Verdict::Wrong);
+        assert!(
+            checks[0].found.contains("000000000001.run"),
+            "{}",
+            checks[0].found
+        );
+    }
 }

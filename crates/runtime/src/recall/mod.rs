@@ -26,6 +26,7 @@ pub(crate) mod chunk;
 mod draft;
 mod filter;
 pub(crate) mod keeper;
+pub mod look;
 mod merge;
 pub mod place;
 mod run;

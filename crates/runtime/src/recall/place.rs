@@ -63,11 +63,18 @@ impl Directory {
     /// # Errors
     /// When the file system refuses.
     pub fn open(journal: &Path, fleet: &FleetKey) -> Result<Directory, Error> {
-        let dir = fs::fleet_dir(&journal.join(DIRECTORY), fleet);
-        for (_, path) in fs::files(&dir, ".tmp")? {
+        let directory = Directory::of(journal, fleet);
+        for (_, path) in fs::files(&directory.dir, ".tmp")? {
             std::fs::remove_file(&path).map_err(|error| Error::io("remove", &path, error))?;
         }
-        Ok(Directory { dir })
+        Ok(directory)
+    }
+
+    /// The same as it is, for whoever only reads.
+    #[must_use]
+    pub fn of(journal: &Path, fleet: &FleetKey) -> Directory {
+        let dir = fs::fleet_dir(&journal.join(DIRECTORY), fleet);
+        Directory { dir }
     }
 }
 

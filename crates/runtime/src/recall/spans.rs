@@ -75,6 +75,14 @@ impl Spans {
         )
     }
 
+    /// When the requests were asked whose answers are missing between the first two spans.
+    pub fn first_gap(&self) -> Option<(Time, Time)> {
+        let [(_, before), (behind, _), ..] = self.0[..] else {
+            return None;
+        };
+        Some((before.0, behind.0))
+    }
+
     /// The first part of a span that is not covered.
     pub fn gap(&self, mut after: Mark, until: Mark) -> Option<(Mark, Mark)> {
         for (from, to) in &self.0 {

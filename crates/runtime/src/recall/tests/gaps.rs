@@ -1,6 +1,7 @@
 //! Runs that are not there.
 use super::{Disk, MORNING, World, key, recovered, request, shelf};
-use crate::recall::place::Place;
+use crate::recall::look::{Look, look};
+use crate::recall::place::{Directory, Place};
 use crate::recall::spans::Mark;
 use crate::recall::{Recall, Shelf};
 use crate::recover::{Stored, recover_into};
@@ -195,4 +196,29 @@ fn an_older_journal_takes_the_time_back() {
         shelf.gap(Time(0), end(until)),
         Some((end(middle), end(until)))
     );
+}
+
+#[test]
+fn whoever_looks_from_outside_sees_files_damage_and_gaps() {
+    let dir = tempfile::tempdir().unwrap();
+    let looked = || look(dir.path(), &key());
+    assert_eq!(looked().unwrap(), Look::default());
+    let place = || Directory::open(dir.path(), &key()).unwrap();
+    let mut world = World::new(&shelf(place()), 16);
+    (0..100).for_each(|id| drop(world.granted(&request(id))));
+    world.writer.flush().unwrap();
+    let sound = looked().unwrap();
+    assert_eq!((sound.answers, sound.gap), (83, None));
+    assert!(sound.runs > 4 && sound.bytes > 2_000, "{sound:?}");
+
+    let numbers = place().numbers().unwrap();
+    let (second, third) = (place().name(numbers[1]), place().name(numbers[2]));
+    std::fs::rename(&second, dir.path().join("away")).unwrap();
+    let (after, until) = looked().unwrap().gap.unwrap();
+    assert!(after < until && after > MORNING);
+    let mut bytes = std::fs::read(&third).unwrap();
+    bytes[70] ^= 1;
+    std::fs::write(&third, bytes).unwrap();
+    let told = looked().unwrap_err().chain();
+    assert!(told.contains(third.to_str().unwrap()), "{told}");
 }
