@@ -117,24 +117,27 @@ impl fmt::Display for Place {
     }
 }
 
+/// Two hashes in their short form, or whole where they begin alike.
+fn told_apart(one: &Hash, two: &Hash) -> (String, String) {
+    let short = |hash| format!("{:#}", Hex(hash));
+    let whole = |hash| Hex(hash).to_string();
+    if short(one) == short(two) {
+        (whole(one), whole(two))
+    } else {
+        (short(one), short(two))
+    }
+}
+
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             What::HashMismatch { stored, computed } => {
-                write!(
-                    f,
-                    "hash mismatch: stored {:#}, computed {:#}",
-                    Hex(stored),
-                    Hex(computed)
-                )
+                let (stored, computed) = told_apart(stored, computed);
+                write!(f, "hash mismatch: stored {stored}, computed {computed}")
             }
             What::BrokenLink { named, found } => {
-                write!(
-                    f,
-                    "broken link: names {:#}, follows {:#}",
-                    Hex(named),
-                    Hex(found)
-                )
+                let (named, found) = told_apart(named, found);
+                write!(f, "broken link: names {named}, follows {found}")
             }
             What::Gap { expected, found } => {
                 write!(f, "gap: expected event {expected}, found {found}")
@@ -157,6 +160,33 @@ impl fmt::Display for What {
             }
             What::BeyondHead { head } => write!(f, "beyond the head, which says {head}"),
             What::Corrupt { why } => write!(f, "corrupt: {why}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_hashes_are_never_shown_alike() {
+        let stored = [7; 32];
+        let mut computed = stored;
+        for (place, whole) in [(31, true), (4, true), (3, false), (0, false)] {
+            computed[place] ^= 1;
+            for what in [
+                What::HashMismatch { stored, computed },
+                What::BrokenLink {
+                    named: stored,
+                    found: computed,
+                },
+            ] {
+                let told = what.to_string();
+                let mut shown = told.split([' ', ',']).filter(|word| word.starts_with("07"));
+                let shown = shown.next().unwrap();
+                assert_eq!(shown.len(), if whole { 64 } else { 8 }, "{told}");
+                assert_eq!(told.matches(shown).count(), 1, "{told}");
+            }
         }
     }
 }

@@ -66,7 +66,7 @@ pub fn journals(data_dir: &Path) -> Outcome<Report> {
         .advise("name the server's data directory with --data-dir"));
     }
     fleet_journal::audit(data_dir)
-        .map_err(|error| Failure::new(exit::FAILED, format!("failed to {error}")))
+        .map_err(|error| Failure::new(exit::FAILED, format!("failed to {}", error.chain())))
 }
 
 fn verify(global: &Global, data_dir: &Path, archives: Option<&Path>) -> Outcome {
@@ -75,7 +75,7 @@ fn verify(global: &Global, data_dir: &Path, archives: Option<&Path>) -> Outcome 
     let archived = match archives {
         None => Vec::new(),
         Some(archives) => fleet_journal::audit_archives(archives, Some(data_dir))
-            .map_err(|error| Failure::new(exit::FAILED, format!("failed to {error}")))?,
+            .map_err(|error| Failure::new(exit::FAILED, format!("failed to {}", error.chain())))?,
     };
     if global.output != Format::Table {
         output::raw(global.output, &report)?;
