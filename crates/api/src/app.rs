@@ -6,7 +6,7 @@ use crate::problem::{Problem, Result};
 use crate::reads;
 use crate::wait::Waits;
 use fleet_runtime::{Failure, Fleets, Handle};
-use fleet_types::{FleetId, Seq, TenantId, Time};
+use fleet_types::{Code, FleetId, Seq, TenantId, Time};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -55,6 +55,9 @@ impl Default for Limits {
         }
     }
 }
+
+/// So many read-only fleets are named; the rest is counted.
+const FLEETS_NAMED: usize = 10;
 
 /// The doors' shared state. Cheap to clone.
 #[derive(Clone)]
@@ -169,7 +172,7 @@ impl App {
         Arc::clone(edits.entry((tenant.clone(), fleet.clone())).or_default())
     }
 
-    /// Whether the server can serve: the directory's writer answers, and so does its journal.
+    /// Whether the server can serve: the directory's writer answers, and so does its journal; every fleet takes writes.
     ///
     /// # Errors
     /// When it cannot now.
@@ -180,10 +183,24 @@ impl App {
         let directory = self.0.fleets.directory();
         let asked = directory.read(reads::seq);
         match tokio::time::timeout(Duration::from_secs(2), asked).await {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(_)) => self.takes_writes(),
             Ok(Err(failure)) => Err(failure.into()),
             Err(_) => Err(Failure::Unavailable.into()),
         }
+    }
+
+    fn takes_writes(&self) -> Result<()> {
+        let read_only = self.0.fleets.read_only();
+        if read_only.is_empty() {
+            return Ok(());
+        }
+        let named = read_only.iter().take(FLEETS_NAMED).map(ToString::to_string);
+        let mut named = named.collect::<Vec<_>>().join(", ");
+        if read_only.len() > FLEETS_NAMED {
+            named += &format!(" and {} more", read_only.len() - FLEETS_NAMED);
+        }
+        let detail = format!("the journal takes no writes now for {named}; reads go on");
+        Err(Problem::new(Code::ReadOnly, detail).retry_after(5_000))
     }
 
     /// Asks what lasts (sessions, streams, long polls) to end.

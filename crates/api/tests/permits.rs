@@ -1,7 +1,8 @@
 //! Permits through the real router, over the real runtime.
 mod common;
-use common::{Doors, claim};
+use common::{Doors, Reply, claim};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 #[tokio::test]
 async fn granted_completed_and_never_twice() {
@@ -200,4 +201,41 @@ async fn a_batch_answers_each() {
     assert_eq!(explained.body["gates"].as_array().unwrap().len(), 7);
     let listed = doors.get("/v1/fleets/main/permits?agent=a").await;
     assert_eq!(listed.body["items"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_to_whoever_asks_whether_it_can_serve() {
+    let doors = Doors::open().await;
+    doors.post("/v1/fleets", json!({"fleet": "calm"})).await;
+    assert_eq!(doors.get("/v1/fleets/calm/status").await.status, 200);
+    assert_eq!(doors.get("/readyz").await.status, 200);
+    doors.disk.set_full(true);
+    let refused = doors.post("/v1/fleets/main/permits", claim("a", "1")).await;
+    assert_eq!(refused.line(), "503 read_only");
+    // The answer comes a little before the fleet has looked again.
+    let ready = until(&doors, 503).await;
+    assert_eq!(ready.body["code"], "read_only");
+    let detail = ready.body["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("for default/main;"),
+        "only this one has tried: {detail}"
+    );
+    assert_eq!(doors.get("/healthz").await.status, 200);
+    doors.disk.set_full(false);
+    until(&doors, 200).await;
+    let granted = doors.post("/v1/fleets/main/permits", claim("a", "1")).await;
+    assert_eq!(granted.status, 200, "{}", granted.body);
+}
+
+/// Asks whether it can serve until the answer has this status; a read makes the fleet look whether writes may be tried.
+async fn until(doors: &Doors, status: u16) -> Reply {
+    for _ in 0..100 {
+        let ready = doors.get("/readyz").await;
+        if ready.status == status {
+            return ready;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        doors.get("/v1/fleets/main/status").await;
+    }
+    panic!("it never was {status}");
 }

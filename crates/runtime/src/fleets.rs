@@ -19,6 +19,7 @@ use fleet_journal::{FleetKey, Journal, Reader, SnapshotSaver};
 use fleet_types::{FleetId, Seq, TenantId};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -186,6 +187,16 @@ impl Fleets {
             Ok(why) => why.clone().unwrap_or_default(),
             Err(_) => std::future::pending().await,
         }
+    }
+
+    /// The open fleets that are read-only now, in order.
+    #[must_use]
+    pub fn read_only(&self) -> Vec<FleetKey> {
+        let fleets = self.lock();
+        let open = fleets.iter().filter(|(_, open)| open.handle.is_read_only());
+        let mut keys: Vec<FleetKey> = open.map(|(key, _)| key.clone()).collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// Whether the server must stop.
@@ -395,6 +406,7 @@ fn prepare(
         post: Post::default(),
         heartbeats: Heartbeats::default(),
         tail: Tail::new(key.clone(), state.seq(), readers.clone()),
+        read_only: AtomicBool::default(),
     });
     let line = Arc::new(Line::new(key.clone(), shared.clone()));
     let writer = Writer::with_recall(state, epoch, recall);

@@ -8,6 +8,7 @@ use fleet_core::State;
 use fleet_core::signal::Signal;
 use fleet_types::instance::InstanceKey;
 use fleet_types::{Answer, Envelope, Epoch, Record, Seq};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     pub post: Post,
     pub heartbeats: Heartbeats,
     pub tail: Tail,
+    /// Whether the journal refused a write and it is not time yet to try again.
+    pub read_only: AtomicBool,
 }
 
 /// A fleet, as its doors see it. Cheap to clone.
@@ -155,6 +158,13 @@ impl Handle {
     /// When the fleet stops, or `after` lies before what retention kept.
     pub async fn records_after(&self, after: Seq, max: usize) -> Result<Vec<Record>, Failure> {
         self.shared.tail.after(after, max).await
+    }
+
+    /// Whether commands are refused because the journal takes no writes. When it is time to try again they are not: only
+    /// whoever comes then can find out.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.shared.read_only.load(Ordering::Relaxed)
     }
 
     /// The last durable place in the journal.

@@ -11,6 +11,7 @@ use fleet_types::instance::{Command as InstanceCommand, InstanceKey};
 use fleet_types::{Actor, Command, Envelope, Epoch, Time};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// Commands decided in one turn at most: about 5 ms of work, so that the first of them is soon on its way to disk.
@@ -120,10 +121,13 @@ impl Service {
         Duration::from_millis(settings.heartbeat_ms.0.saturating_mul(beats))
     }
 
-    /// Whether writes may be tried.
+    /// Whether writes may be tried; all who ask are told the same.
     fn is_open(&mut self) -> bool {
         let seq = self.writer.seq();
-        self.writes.refusal(Instant::now(), seq).is_none()
+        let is_open = self.writes.refusal(Instant::now(), seq).is_none();
+        let read_only = &self.line.shared.read_only;
+        read_only.store(!is_open, Ordering::Relaxed);
+        is_open
     }
 
     fn one(&mut self, work: Work, wall: Time, turn: &mut Turn) {

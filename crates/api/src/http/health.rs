@@ -18,7 +18,7 @@ pub async fn live() -> axum::Json<Health> {
     axum::Json(Health { ok: true })
 }
 
-/// The server can serve: its journal takes writes and its fleets are recovered.
+/// The server can serve: it is recovered, and the journal takes writes; else it is said for which fleets it does not.
 #[utoipa::path(get, path = "/readyz", tag = "server", security(()), responses(
     (status = 200, body = Health, description = "It can serve."),
     (status = 503, body = fleet_types::session::Problem, content_type = "application/problem+json", description = "It cannot now.")

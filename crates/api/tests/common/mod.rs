@@ -5,6 +5,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use fleet_api::{App, Limits, Mode, router};
 use fleet_journal::Memory;
+use fleet_journal::memory::Disk;
 use fleet_runtime::{Fleets, Options};
 use fleet_types::directory::Command as Directory;
 use fleet_types::settings::{DefaultDecision, Settings};
@@ -18,6 +19,8 @@ pub struct Doors {
     pub app: App,
     pub fleets: Fleets,
     pub router: Router,
+    /// What the journal is kept on.
+    pub disk: Disk,
     /// The first admin key; none on an open server.
     pub admin: Option<String>,
 }
@@ -56,7 +59,9 @@ impl Doors {
     }
 
     pub async fn start(mode: Mode, limits: Limits) -> Doors {
-        let fleets = Fleets::start(Box::new(Memory::default()), Options::default()).unwrap();
+        let journal = Memory::default();
+        let disk = journal.disk().clone();
+        let fleets = Fleets::start(Box::new(journal), Options::default()).unwrap();
         let tenant = TenantId::parse("default").unwrap();
         let fleet = FleetId::parse("main").unwrap();
         direct(
@@ -102,6 +107,7 @@ impl Doors {
             router: router(app.clone()),
             app,
             fleets,
+            disk,
             admin,
         }
     }
