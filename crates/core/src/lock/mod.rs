@@ -221,6 +221,20 @@ impl Locks {
         places
     }
 
+    /// The same for a resource whose node may have been swept since: then nobody waits for it or for one below.
+    pub fn waiters_around_path(&self, path: &str) -> Vec<Place> {
+        if let Some(key) = self.node(path) {
+            return self.waiters_around(key);
+        }
+        let paths = std::iter::successors(Some(path), |path| Some(path.rsplit_once('/')?.0));
+        let nodes = paths.filter_map(|path| self.node(path));
+        let mut places: Vec<Place> = nodes
+            .flat_map(|key| self.nodes[key].waiters.keys().copied())
+            .collect();
+        places.sort_unstable();
+        places
+    }
+
     /// Drops unused nodes, leaves first, when there are many.
     fn sweep(&mut self) {
         if self.nodes.len() < self.sweep_at.max(SWEEP_MIN) {

@@ -228,7 +228,7 @@ pub fn next_for(
                 .filter(|place| is_next(state, entry, *place))
                 .collect()
         }
-        Wake::Lock(path) => state.locks.waiters_around(state.locks.node(path)?),
+        Wake::Lock(path) => state.locks.waiters_around_path(path),
     };
     for place in places {
         // Whoever is asked out of turn goes on only if what it waits for does not concern it any more.

@@ -54,6 +54,46 @@ fn a_timer_armed_again_lets_nobody_else_go() {
     super::run(&Case { ops });
 }
 
+/// The node of a resource that was let go was swept before those were tried who wait for one above it, and they went on
+/// waiting.
+#[test]
+fn who_waits_above_a_swept_resource_is_woken() {
+    let claims = |agent: u8, claims: &[(u8, u8)], wait: u8| Op::Ask {
+        agent,
+        action: 0,
+        claims: claims.to_vec(),
+        prio: 0,
+        wait,
+        ttl: 0,
+        money: 0,
+        label: 0,
+        instance: 0,
+        by: 1,
+    };
+    let one_at_once = Op::Register {
+        agent: 3,
+        version: 0,
+        scope: 0,
+        max: 111,
+        weight: 0,
+        label: 0,
+        status: 0,
+        allow: 0,
+    };
+    let ops = vec![
+        one_at_once,
+        claims(3, &[(6, 0)], 0),
+        claims(3, &[(1, 0), (2, 0)], 14),
+        claims(0, &[(5, 1)], 8),
+        Op::Finish {
+            nth: 0,
+            ending: 0,
+            cost: 0,
+        },
+    ];
+    super::run(&Case { ops });
+}
+
 /// Memory let an answer go in the very step that asked for it again, when the asker was registered on the way: the
 /// request was decided anew.
 #[test]
