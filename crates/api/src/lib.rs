@@ -5,7 +5,7 @@
 //! comes in ([`auth`]) and how much at once ([`load`], the session's bounds).
 //!
 //! A request over HTTP passes [`front`] → [`door`] → a handler in [`http`] → the fleet's writer; a frame passes
-//! [`session`].
+//! [`session`]. What either reads, [`strict`] reads.
 
 pub mod app;
 pub mod auth;
