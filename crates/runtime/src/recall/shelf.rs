@@ -283,9 +283,6 @@ impl Shelf {
     /// Shows a new run and drops others, in one step for whoever looks. A crash in between leaves both, which is harmless.
     fn replace(&self, gone: &[u64], new: Option<u64>) -> Result<(), Error> {
         let new = new.map(|number| Run::open(self.place.as_ref(), number));
-        if let Some(Ok(run)) = &new {
-            eprintln!("  {:?}", run.meta);
-        }
         let new = new.transpose()?;
         {
             let mut runs = self.lock_runs();
