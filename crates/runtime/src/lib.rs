@@ -25,6 +25,7 @@ mod scribe;
 mod service;
 pub mod snapshots;
 mod tail;
+pub mod turn;
 pub mod writer;
 mod writes;
 

@@ -2,10 +2,10 @@
 //! transaction, and after the sync releases what each turn held back, in order (I3).
 //!
 //! While one transaction syncs, writers fill the next: that is the group commit; nothing waits for a timer.
-use crate::handle::{Failure, Outbox, Shared};
-use crate::writer::{Release, Turn};
+use crate::handle::{Failure, Shared};
+use crate::turn::Turn;
 use fleet_journal::{Batch, FleetKey, Journal, Outcome};
-use fleet_types::{Epoch, Record, Seq};
+use fleet_types::{Epoch, Seq};
 use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
@@ -14,8 +14,6 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 const IN_FLIGHT_MAX: u32 = 2;
 /// Records put into one transaction at most, so that the first of them is not kept waiting for the last.
 const RECORDS_PER_APPEND_MAX: usize = 16_384;
-/// A batch is closed when it has so many bytes: far below what the journal takes, whatever the last record adds.
-const BATCH_BYTES: usize = if cfg!(test) { 4_096 } else { 8 << 20 };
 
 /// A fleet's line to the scribe: how many turns are under way, and whether one went wrong.
 pub struct Line {
@@ -107,7 +105,7 @@ impl Scribe {
     /// while the scribe syncs the one before.
     /// What needs no write and follows nothing unwritten is released at once.
     pub fn append(&self, line: &Arc<Line>, epoch: Epoch, turn: Turn) {
-        let batches = encode(&line.key, epoch, &turn.records);
+        let batches = turn.batches(&line.key, epoch);
         let alone = line.board();
         if alone && turn.records.is_empty() {
             // What it tells may follow from a turn that was under way a moment ago, and failed.
@@ -284,98 +282,17 @@ fn append(journal: &mut dyn Journal, mut turns: Vec<Written>) {
     }
 }
 
-/// The records as they go to the journal: mostly one batch, more when there are many of them or large ones.
-fn encode(fleet: &FleetKey, epoch: Epoch, records: &[Record]) -> Vec<Batch> {
-    let mut batches = Vec::new();
-    // About what a permit's event takes.
-    let mut events = Vec::with_capacity(BATCH_BYTES.min(records.len() * 400));
-    let mut first = 0;
-    for (at, record) in records.iter().enumerate() {
-        events.push(if at == first { b'[' } else { b',' });
-        serde_json::to_writer(&mut events, record).expect("records have a JSON form");
-        if events.len() >= BATCH_BYTES || at + 1 == records.len() {
-            events.push(b']');
-            batches.push(Batch {
-                fleet: fleet.clone(),
-                first_seq: records[first].seq.0,
-                last_seq: record.seq.0,
-                epoch: epoch.0,
-                at: record.at.0,
-                events: std::mem::take(&mut events),
-            });
-            first = at + 1;
-        }
-    }
-    batches
-}
-
 /// Lets go what a turn held back: answers, then signals, then the stream of records.
-fn release(line: &Line, turn: Turn, broken: Option<Failure>) {
+fn release(line: &Line, mut turn: Turn, broken: Option<Failure>) {
     let shared = &line.shared;
     if broken.is_none() {
         for record in &turn.records {
             shared.heartbeats.follow(record);
         }
     }
-    let mut touched: Vec<Arc<dyn Outbox>> = Vec::new();
-    for release in turn.releases {
-        match release {
-            Release::Answer {
-                outbox,
-                tag,
-                answer,
-            } => {
-                outbox.answer(tag, broken.clone().map_or(Ok(answer), Err));
-                let known = touched
-                    .last()
-                    .is_some_and(|last| Arc::ptr_eq(last, &outbox));
-                if !known {
-                    touched.push(outbox);
-                }
-            }
-            Release::Read(then) => then(broken.clone().map_or(Ok(()), Err)),
-        }
-    }
-    for outbox in touched {
-        outbox.flush();
-    }
+    turn.answer(broken.as_ref());
     if broken.is_none() {
         shared.post.deliver(turn.signals);
         shared.tail.push(turn.records);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use fleet_types::{Actor, Event, Time, scope};
-
-    #[test]
-    fn many_records_are_several_batches_one_after_the_other() {
-        let record = |seq: u64| {
-            let path = format!("north/{}", "x".repeat(60));
-            let scope: scope::Scope =
-                serde_json::from_value(serde_json::json!({ "path": path })).unwrap();
-            Record {
-                seq: Seq(seq),
-                at: Time(seq),
-                by: Actor::System,
-                event: Event::ScopeSet(scope),
-            }
-        };
-        let records: Vec<Record> = (5..=200).map(record).collect();
-        let fleet = "acme/main".parse().unwrap();
-        let batches = encode(&fleet, Epoch(3), &records);
-        assert!(batches.len() > 2, "{}", batches.len());
-        let (mut next, mut read) = (5, Vec::new());
-        for batch in batches {
-            assert_eq!((batch.first_seq, batch.at), (next, batch.last_seq));
-            next = batch.last_seq + 1;
-            let events: Vec<Record> = serde_json::from_slice(&batch.events).unwrap();
-            assert_eq!(events.len() as u64, batch.count());
-            read.extend(events);
-        }
-        assert_eq!(read, records);
-        assert!(encode(&fleet, Epoch(3), &[]).is_empty());
     }
 }

@@ -3,11 +3,12 @@ use crate::handle::{Failure, Outbox};
 use crate::recall::Recall;
 use crate::recall::place::InMemory;
 use crate::recall::shelf::Shelf;
-use fleet_core::signal::{Signal, To, signals};
+use crate::turn::{Release, Then, Turn};
+use fleet_core::signal::signals;
 use fleet_core::{MEMORY_MAX, Remembered, State, next_deadline, step_recalled};
 use fleet_journal::FleetKey;
 use fleet_types::permit;
-use fleet_types::{Actor, Answer, Command, Envelope, Epoch, Record, Seq, Time};
+use fleet_types::{Actor, Answer, Command, Envelope, Epoch, Seq, Time};
 use std::sync::Arc;
 
 /// Something to do with the state.
@@ -27,43 +28,6 @@ pub enum Work {
 
 /// A look at the state. Returns what is to be run later.
 pub type Read = Box<dyn FnOnce(&State) -> Then + Send>;
-/// What is run when the outcome is known.
-pub type Then = Box<dyn FnOnce(Result<(), Failure>) + Send>;
-
-/// What is held back until the records before it are durable.
-pub enum Release {
-    /// An answer.
-    Answer {
-        /// Where it goes.
-        outbox: Arc<dyn Outbox>,
-        /// With which tag.
-        tag: u64,
-        /// The answer.
-        answer: Answer,
-    },
-    /// The end of a read.
-    Read(Then),
-}
-
-/// What one turn of the writer brings: records for the journal, and what to release after them, in order.
-#[derive(Default)]
-pub struct Turn {
-    /// To be made durable.
-    pub records: Vec<Record>,
-    /// To be released after that.
-    pub releases: Vec<Release>,
-    /// Whom to tell what after that.
-    pub signals: Vec<(To, Signal)>,
-}
-
-impl Turn {
-    /// Whether there is nothing to write, release or tell.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.releases.is_empty()
-    }
-}
-
 /// The one who changes a fleet's state.
 pub struct Writer {
     state: State,

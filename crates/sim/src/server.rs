@@ -5,7 +5,8 @@ use fleet_core::signal::Signal;
 use fleet_journal::memory::Disk;
 use fleet_journal::{Batch, FleetKey, Journal, Memory, Outcome, Reader, SnapshotSaver};
 use fleet_runtime::recall::Shelf;
-use fleet_runtime::writer::{Release, Turn, Work};
+use fleet_runtime::turn::Turn;
+use fleet_runtime::writer::Work;
 use fleet_runtime::{
     Failure, Outbox, Recall, Recovered, Stored, Writer, recover_into, recover_with, snapshots,
 };
@@ -245,10 +246,10 @@ impl Server {
             return Written::Nothing;
         }
         let turns: Vec<(Epoch, Turn)> = self.in_flight.drain(..count).collect();
-        let full = turns.iter().filter(|(_, turn)| !turn.records.is_empty());
-        let batches: Vec<Batch> = full
-            .map(|(epoch, turn)| self.encode(*epoch, turn))
-            .collect();
+        let batches = turns
+            .iter()
+            .flat_map(|(epoch, turn)| turn.batches(&self.fleet, *epoch));
+        let batches: Vec<Batch> = batches.collect();
         let outcome = match batches.is_empty() {
             true => Outcome::Committed,
             false => self.journal.append(&batches),
@@ -290,32 +291,9 @@ impl Server {
         }
     }
 
-    fn encode(&self, epoch: Epoch, turn: &Turn) -> Batch {
-        let (first, last) = (&turn.records[0], &turn.records[turn.records.len() - 1]);
-        Batch {
-            fleet: self.fleet.clone(),
-            first_seq: first.seq.0,
-            last_seq: last.seq.0,
-            epoch: epoch.0,
-            at: last.at.0,
-            events: serde_json::to_vec(&turn.records).expect("records have a JSON form"),
-        }
-    }
-
     /// Lets go what a turn held back (I3).
-    fn release(&mut self, turn: Turn, broken: Option<Failure>, durable: bool) {
-        for release in turn.releases {
-            match release {
-                Release::Answer {
-                    outbox,
-                    tag,
-                    answer,
-                } => {
-                    outbox.answer(tag, broken.clone().map_or(Ok(answer), Err));
-                }
-                Release::Read(then) => then(broken.clone().map_or(Ok(()), Err)),
-            }
-        }
+    fn release(&mut self, mut turn: Turn, broken: Option<Failure>, durable: bool) {
+        turn.answer(broken.as_ref());
         if broken.is_none() {
             self.signals += turn.signals.len() as u64;
         }
