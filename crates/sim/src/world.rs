@@ -1,17 +1,19 @@
 //! The world of one seed, step by step.
 mod calm;
 mod faults;
+mod lives;
+mod wire;
 
 use crate::check::Checker;
 use crate::client::Client;
 use crate::config::{Config, Planted};
 use crate::requests;
 use crate::rng::Rng;
-use crate::server::{Machine, Server, Tag, Written, all_records};
+use crate::server::{Machine, Server, Tag};
 use fleet_journal::FleetKey;
 use fleet_journal::memory::Bug;
-use fleet_runtime::{Failure, Stored};
-use fleet_types::{Answer, Command, Envelope, Reply, Time, instance};
+use fleet_runtime::Failure;
+use fleet_types::{Answer, Envelope, Time};
 use std::collections::{BTreeMap, VecDeque};
 
 /// 2026-11-02 08:00:00 UTC, in microseconds.
@@ -169,201 +171,6 @@ impl World {
         let span = 1 << self.rng.below(24);
         self.now += self.rng.below(span) + 1;
         self.log("time", self.now);
-    }
-
-    fn post(&mut self, message: Message) {
-        let (lost, doubled) = match self.calm {
-            true => (0, 0),
-            false => (self.config.lost, self.config.doubled),
-        };
-        let copies = if self.rng.per_mille(lost) {
-            0
-        } else {
-            1 + u64::from(self.rng.per_mille(doubled))
-        };
-        for _ in 0..copies {
-            self.posted += 1;
-            let at = self.now + self.rng.below(self.config.late_us + 1);
-            let message = match &message {
-                Message::Ask(tag, envelope) => Message::Ask(*tag, envelope.clone()),
-                Message::Answer(tag, answer) => Message::Answer(*tag, answer.clone()),
-            };
-            self.wire.insert((at, self.posted), message);
-        }
-    }
-
-    fn client(&mut self) {
-        let at = self.rng.below(self.clients.len() as u64) as usize;
-        if self.rng.per_mille(self.config.vanish) && !self.calm {
-            self.clients[at].away_until = self.now + self.rng.below(30_000_000);
-            self.fault("client vanished");
-        }
-        if self.clients[at].away_until > self.now {
-            return;
-        }
-        let envelope = match self.calm {
-            true => self.clients[at].retry(&mut self.rng),
-            false => self.clients[at].act(&self.config, &mut self.rng),
-        };
-        if let Some(envelope) = envelope {
-            let tag = self.tags.len() as u64;
-            self.tags.insert(tag, at);
-            self.clients[at].sent(tag, envelope.clone());
-            self.post(Message::Ask(tag, envelope));
-        }
-    }
-
-    /// What has arrived by now.
-    fn deliver(&mut self) {
-        while let Some(entry) = self.wire.first_entry() {
-            if entry.key().0 > self.now {
-                break;
-            }
-            match entry.remove() {
-                Message::Ask(tag, envelope) if self.server.is_some() => {
-                    self.inbox.push_back((tag, envelope))
-                }
-                Message::Ask(..) => {} // Nobody listens.
-                Message::Answer(tag, answer) => {
-                    let Some(at) = self.tags.get(&tag).copied() else {
-                        continue;
-                    };
-                    let heard = self.clients[at].hear(tag, &answer);
-                    if let (Some(envelope), Ok(answer)) = (heard, &answer) {
-                        self.checker.answer(&envelope, answer);
-                        self.log("answer", tag);
-                        if let Ok(Reply::Decision(_)) = answer {
-                            self.answered.entry(tag).or_insert(envelope);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    /// A turn of the server's writer.
-    fn serve(&mut self, count: usize) {
-        let wall = self.wall();
-        // Whoever is away long enough is found silent.
-        let mut silent = Vec::new();
-        for client in &self.clients {
-            if client.away_until > self.now + 15_000_000
-                && let Some((agent, epoch)) = client.session()
-                && self.rng.per_mille(100)
-            {
-                silent.push((agent, epoch));
-            }
-        }
-        let Some(server) = &mut self.server else {
-            return self.start();
-        };
-        if !server.has_room() {
-            return;
-        }
-        let miss = |(agent, epoch): (String, u64)| {
-            Command::Instance(instance::Command::Miss {
-                key: instance::InstanceKey {
-                    agent: agent.parse().expect("a name"),
-                    instance: "i".parse().expect("a name"),
-                },
-                epoch: fleet_types::Epoch(epoch),
-                missed: 3,
-            })
-        };
-        let system = silent.into_iter().map(miss).collect();
-        let count = count.min(self.inbox.len());
-        let commands: Vec<(Tag, Envelope)> = self.inbox.drain(..count).collect();
-        server.turn(commands, system, wall);
-        let seq = server.state().seq().0;
-        self.log("turn", seq);
-        self.collect();
-        self.die_in_files();
-    }
-
-    /// The process may have died while it wrote answers.
-    fn die_in_files(&mut self) {
-        if self.machine.files.has_died() {
-            self.fault("died in answers");
-            self.die();
-        }
-    }
-
-    /// The process ends, and maybe the machine.
-    fn die(&mut self) {
-        let kept = self.rng.below(4) as usize;
-        match self.rng.below(2) {
-            0 => self.machine.kill(),
-            _ => self.machine.crash(kept),
-        }
-        self.no_server();
-    }
-
-    fn no_server(&mut self) {
-        self.server = None;
-        self.inbox.clear();
-    }
-
-    /// A step of the journal.
-    fn write(&mut self, count: usize) {
-        let wall = self.wall();
-        let Some(server) = &mut self.server else {
-            return;
-        };
-        let written = server.write(count, wall);
-        match written {
-            Written::Nothing => {}
-            Written::Committed => self.log("committed", 0),
-            Written::Failed => self.fault("append failed"),
-            Written::Died => self.fault("append unknown"),
-        }
-        self.collect();
-        if written == Written::Died {
-            self.die();
-        }
-    }
-
-    /// Takes what the server let go.
-    fn collect(&mut self) {
-        let Some(server) = &mut self.server else {
-            return;
-        };
-        let released = std::mem::take(&mut server.released);
-        let answers = server.answers.take();
-        self.checker.released(released);
-        for (tag, mut answer) in answers {
-            if tag == u64::MAX {
-                continue; // The set-up's.
-            }
-            self.spoil(&mut answer);
-            self.post(Message::Answer(tag, answer));
-        }
-        self.log("durable", self.checker.durable() as u64);
-    }
-
-    /// A new life of the server.
-    fn start(&mut self) {
-        let started = Server::start(&self.machine, &self.fleet);
-        if self.machine.files.has_died() {
-            return self.die_in_files(); // While it stored what the replay let go.
-        }
-        if started.is_err() && self.file_lost && self.machine.files.is_full() {
-            return self.fault("no room for lost answers");
-        }
-        let mut server = started.unwrap_or_else(|why| panic!("R6: a start failed: {why}"));
-        match server.stored {
-            Stored::Whole => {}
-            Stored::Restored if std::mem::take(&mut self.file_lost) => {
-                self.fault("answers restored");
-            }
-            stored => panic!("I5: answers are missing that a snapshot relies on: {stored:?}"),
-        }
-        self.report.lives += 1;
-        self.log("start", server.state().seq().0);
-        let records = all_records(server.reader().as_mut(), &self.fleet);
-        self.checker.recovered(records, server.state());
-        server.release_early = self.config.planted == Some(Planted::ReleaseEarly);
-        self.forget(&mut server);
-        self.server = Some(server);
     }
 
     /// Everything that was ever answered is asked again, and answered the same.
