@@ -7,7 +7,7 @@ use crate::auth::Caller;
 use crate::load::Kind;
 use crate::problem::{Problem, Result};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use fleet_types::Code;
@@ -66,9 +66,18 @@ fn admit(app: &App, request: &mut Request) -> Result<Option<crate::load::Ticket>
         return Ok(None);
     }
     let caller = authenticate(app, request.headers())?;
-    let ticket = app.load().enter(Kind::Request, caller.key.as_ref())?;
+    let ticket = app.load().enter(kind(request), caller.key.as_ref())?;
     request.extensions_mut().insert(caller);
     Ok(Some(ticket))
+}
+
+/// A halt must find room when everything else waits.
+fn kind(request: &Request) -> Kind {
+    let mut below_fleet = request.uri().path().split('/').skip(4);
+    match (request.method(), below_fleet.next()) {
+        (&Method::POST, Some("halts")) => Kind::Control,
+        _ => Kind::Request,
+    }
 }
 
 fn authenticate(app: &App, headers: &HeaderMap) -> Result<Caller> {

@@ -10,14 +10,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub enum Kind {
     /// Requests in work.
     Request,
+    /// Halts and their releases in work: they have room of their own, so that whoever waits never bars them.
+    Control,
     /// Sessions and streams that are open.
     Session,
 }
 
+/// Most halts and releases in work at once, and for one key.
+const CONTROL_MAX: (usize, usize) = (256, 64);
+
 /// The counts.
 pub struct Load {
     counts: Mutex<HashMap<(Kind, Option<KeyId>), usize>>,
-    totals: [(Kind, usize, usize); 2],
+    /// Each kind's bounds: for all, for one key.
+    totals: [(Kind, usize, usize); 3],
 }
 
 /// One of those counted; counts down when dropped.
@@ -39,6 +45,7 @@ impl Load {
                     limits.requests_max,
                     limits.requests_per_key_max,
                 ),
+                (Kind::Control, CONTROL_MAX.0, CONTROL_MAX.1),
                 (
                     Kind::Session,
                     limits.sessions_max,

@@ -239,3 +239,31 @@ async fn until(doors: &Doors, status: u16) -> Reply {
     }
     panic!("it never was {status}");
 }
+
+/// Those who wait take all the room that requests have; a halt and its release go through all the same.
+#[tokio::test]
+async fn a_halt_finds_room_when_all_requests_wait() {
+    let limits = fleet_api::Limits {
+        requests_max: 1,
+        ..fleet_api::Limits::default()
+    };
+    let mode = fleet_api::Mode::open("127.0.0.1:1".parse().unwrap()).unwrap();
+    let doors = std::sync::Arc::new(Doors::start(mode, limits).await);
+    let granted = doors.post("/v1/fleets/main/permits", claim("a", "1")).await;
+    assert_eq!(granted.status, 200, "{}", granted.body);
+    let waiting = std::sync::Arc::clone(&doors);
+    let waiting = tokio::spawn(async move {
+        let mut wanted = claim("b", "1");
+        wanted["wait_ms"] = json!(20_000);
+        waiting.post("/v1/fleets/main/permits", wanted).await
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    let refused = doors.get("/v1/fleets/main/halts").await;
+    assert_eq!(refused.body["code"], "overloaded", "{}", refused.body);
+
+    let order = json!({"target": "all", "mode": "immediate", "reason": "enough"});
+    let halted = doors.post("/v1/fleets/main/halts", order).await;
+    assert!(halted.status.is_success(), "{}", halted.body);
+    let denied = waiting.await.unwrap();
+    assert_eq!(denied.body["code"], "halted", "{}", denied.body);
+}
