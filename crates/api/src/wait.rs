@@ -1,10 +1,11 @@
 //! Waiting for a decision over HTTP: one follower of each fleet's journal for all who wait, and none when nobody does.
 //!
 //! A waiter is registered first and the state is read after that, so a decision in between is not missed.
+use fleet_core::denial_of_waiter;
 use fleet_runtime::Handle;
 use fleet_types::lock::Held;
 use fleet_types::permit::{Decision, Denial, Grant};
-use fleet_types::{Event, FleetId, PermitId, Record, Seq, TenantId, Token};
+use fleet_types::{Code, Event, FleetId, PermitId, Record, Seq, TenantId, Token};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -66,14 +67,12 @@ async fn follow(hub: Arc<Hub>, handle: Handle, mut at: Seq) {
         match records {
             Ok(records) => {
                 for record in &records {
-                    if let Some(permit) = decided(record)
-                        && let Some(waiters) = waiting.by_permit.remove(&permit)
-                    {
-                        for waiter in waiters {
+                    each_decided(record, |permit| {
+                        for waiter in waiting.by_permit.remove(&permit).unwrap_or_default() {
                             // It may have stopped waiting.
                             let _ = waiter.send(record.clone());
                         }
-                    }
+                    });
                 }
                 at = records.last().map_or(at, |record| record.seq);
             }
@@ -91,41 +90,66 @@ async fn follow(hub: Arc<Hub>, handle: Handle, mut at: Seq) {
     }
 }
 
-/// The permit that this record decides about.
-fn decided(record: &Record) -> Option<PermitId> {
+/// The permits that this record decides about.
+fn each_decided(record: &Record, mut each: impl FnMut(PermitId)) {
     match &record.event {
-        Event::PermitGranted(granted) => Some(granted.permit),
-        Event::PermitDenied(denied) => Some(denied.denial.permit),
-        Event::PermitFinished(finished) => Some(finished.finish.permit),
-        Event::PermitExtended(extended) => Some(extended.permit),
-        Event::PermitExtensionDenied(denied) => Some(denied.denial.permit),
-        _ => None,
+        Event::PermitGranted(granted) => each(granted.permit),
+        Event::PermitDenied(denied) => each(denied.denial.permit),
+        Event::PermitFinished(finished) => each(finished.finish.permit),
+        Event::PermitExpired(expired) => each(expired.permit),
+        Event::PermitExtended(extended) => each(extended.permit),
+        Event::PermitExtensionDenied(denied) => each(denied.denial.permit),
+        _ => {
+            let (taken_back, _) = taken_back(record);
+            taken_back.iter().copied().for_each(each);
+        }
     }
 }
 
-/// The decision that a record tells of.
-#[must_use]
-pub fn decision(record: &Record) -> Option<Decision> {
+/// The permits that a record takes back, waiting ones too, and why.
+fn taken_back(record: &Record) -> (&[PermitId], Code) {
     match &record.event {
-        Event::PermitGranted(granted) => Some(Decision::Granted(Grant {
-            permit: granted.permit,
-            resources: granted
-                .request
-                .resources
-                .iter()
-                .map(|claim| Held {
-                    path: claim.path.clone(),
-                    mode: claim.mode,
-                    token: Token(record.seq.0),
-                })
-                .collect(),
-            expires_at: granted.expires_at,
-            explain: granted.explain.clone(),
-        })),
-        Event::PermitDenied(denied) => Some(Decision::Denied(Denial::clone(&denied.denial))),
-        Event::PermitExtensionDenied(denied) => {
+        Event::HaltOrdered(event) => (&event.revoked, Code::Halted),
+        Event::InstanceConnected(event) => (&event.released, Code::HolderGone),
+        Event::InstanceDisconnected(event) | Event::InstanceFailed(event) => {
+            (&event.released, Code::HolderGone)
+        }
+        _ => (&[], Code::HolderGone),
+    }
+}
+
+/// The decision about a permit that a record tells of.
+#[must_use]
+pub fn decision(record: &Record, permit: PermitId) -> Option<Decision> {
+    match &record.event {
+        Event::PermitGranted(granted) if granted.permit == permit => {
+            Some(Decision::Granted(Grant {
+                permit: granted.permit,
+                resources: granted
+                    .request
+                    .resources
+                    .iter()
+                    .map(|claim| Held {
+                        path: claim.path.clone(),
+                        mode: claim.mode,
+                        token: Token(record.seq.0),
+                    })
+                    .collect(),
+                expires_at: granted.expires_at,
+                explain: granted.explain.clone(),
+            }))
+        }
+        Event::PermitDenied(denied) if denied.denial.permit == permit => {
             Some(Decision::Denied(Denial::clone(&denied.denial)))
         }
-        _ => None,
+        Event::PermitExtensionDenied(denied) if denied.denial.permit == permit => {
+            Some(Decision::Denied(Denial::clone(&denied.denial)))
+        }
+        _ => {
+            let (taken_back, why) = taken_back(record);
+            taken_back
+                .contains(&permit)
+                .then(|| Decision::Denied(denial_of_waiter(permit, why)))
+        }
     }
 }

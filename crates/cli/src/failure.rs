@@ -140,7 +140,7 @@ impl From<Error> for Failure {
                 Code::Unauthenticated => {
                     failure.advise("give a key with --key or in FLEET_KEY; `fleet keys bootstrap` makes the first one of a server")
                 }
-                Code::Forbidden => failure.advise("use a key with a wider role or scope; `fleet keys list` tells which there are"),
+                Code::Forbidden => failure.advise("use a key with a wider role or scope; with an admin's, `fleet keys list` tells which there are"),
                 Code::AgentUnknown => failure.advise("fleet agents register AGENT"),
                 _ => failure,
             };

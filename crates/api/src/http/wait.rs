@@ -58,7 +58,7 @@ pub async fn for_decision(door: &Door, queued: Queued, wait_ms: Millis) -> Resul
     }
     match or_interrupted(door, patience(queued.until, wait_ms), told)
         .await
-        .and_then(|record| wait::decision(&record))
+        .and_then(|record| wait::decision(&record, permit))
     {
         Some(decision) => Ok(decision),
         None => Ok(Decision::Queued(queued)),
@@ -100,7 +100,7 @@ pub async fn for_extension(
     let Some(record) = or_interrupted(door, patience(queued.until, wait_ms), told).await else {
         return Ok(Decision::Queued(queued));
     };
-    if let Some(decision) = wait::decision(&record) {
+    if let Some(decision) = wait::decision(&record, permit) {
         return Ok(decision);
     }
     let view = view(door, permit).await?;
@@ -135,9 +135,8 @@ async fn decided(door: &Door, permit: PermitId) -> Result<Option<Decision>> {
         at = last.seq;
         looked += records.len();
         let found = records.iter().find_map(|record| match &record.event {
-            Event::PermitGranted(granted) if granted.permit == permit => wait::decision(record),
-            Event::PermitDenied(denied) if denied.denial.permit == permit => wait::decision(record),
-            _ => None,
+            Event::PermitExtensionDenied(_) => None, // It holds what it held: that is not about the request.
+            _ => wait::decision(record, permit),
         });
         if found.is_some() {
             return Ok(found);

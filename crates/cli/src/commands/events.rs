@@ -4,7 +4,7 @@ use crate::failure::Outcome;
 use crate::output::{self, Format};
 use crate::show;
 use clap::Args;
-use fleet_types::{Event, Record, Seq};
+use fleet_types::{Event, Record, Seq, Text};
 
 /// Events shown when nothing is said of where to begin.
 const LATEST: u64 = 50;
@@ -110,7 +110,7 @@ fn words(record: &Record) -> String {
             format!("{} waits for {}", e.permit, show::blocker(&e.waits_for))
         }
         Event::PermitDenied(e) => format!(
-            "{} {}: {} {}",
+            "{} {}: {}: {}",
             e.request.agent, e.request.action, e.denial.code, e.denial.reason
         ),
         Event::PermitFinished(e) => format!(
@@ -141,8 +141,8 @@ fn words(record: &Record) -> String {
             e.order.reason
         ),
         Event::HaltAcknowledged(e) => format!("{} by {} {}", e.halt, e.key.agent, e.key.instance),
-        Event::HaltReleaseRequested(e) => format!("{} by {by} {}", e.halt, e.reason),
-        Event::HaltReleased(e) => format!("{} by {by} {}", e.halt, e.reason),
+        Event::HaltReleaseRequested(e) => format!("{} by {by}{}", e.halt, because(&e.reason)),
+        Event::HaltReleased(e) => format!("{} by {by}{}", e.halt, because(&e.reason)),
         Event::AgentRegistered(e) => format!(
             "{} version {} by {by}",
             e.definition.id, e.definition.version
@@ -159,13 +159,48 @@ fn words(record: &Record) -> String {
         Event::LimitRemoved(e) => format!("{} by {by}", e.limit),
         Event::BudgetSet(e) => format!("{}: {} by {by}", e.id, show::amount(e.hard, e.unit)),
         Event::BudgetRemoved(e) => format!("{} by {by}", e.budget),
-        Event::BudgetToppedUp(e) => format!("{} by {} {}", e.budget, e.amount, e.reason),
+        Event::BudgetToppedUp(e) => format!("{} by {}{}", e.budget, e.amount, because(&e.reason)),
         Event::BudgetSoftReached(e) => format!("{}: {} of {}", e.budget, e.used, e.soft),
         Event::FleetConfigured(_) => format!("settings by {by}"),
         Event::TenantCreated(e) => e.tenant.to_string(),
         Event::FleetCreated(e) => format!("{} {}", e.tenant, e.fleet),
         Event::KeyIssued(e) => format!("{} by {by}", e.id),
         Event::KeyRevoked(e) => format!("{} by {by}", e.key),
-        Event::CommandRejected(e) => format!("{} by {by}: {} {}", e.command, e.code, e.message),
+        Event::CommandRejected(e) => format!("{} by {by}: {}: {}", e.command, e.code, e.message),
+    }
+}
+
+/// `: reason`; nothing where none was given.
+fn because(reason: &Text) -> String {
+    if reason.as_str().is_empty() {
+        String::new()
+    } else {
+        format!(": {reason}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_follows_a_colon() {
+        let words = |record| words(&serde_json::from_str(record).unwrap());
+        assert_eq!(
+            words(
+                r#"{"seq":15,"at":1,"by":"local","event":{"halt.released":{"halt":"h12","reason":"done"}}}"#
+            ),
+            "h12 by this machine: done"
+        );
+        assert_eq!(
+            words(r#"{"seq":15,"at":1,"by":"local","event":{"halt.released":{"halt":"h12"}}}"#),
+            "h12 by this machine"
+        );
+        assert_eq!(
+            words(
+                r#"{"seq":22,"at":1,"by":{"agent":"a-1"},"event":{"command.rejected":{"command":"permit.request","code":"request_id_reused","message":"choose a new one"}}}"#
+            ),
+            "permit.request by agent a-1: request_id_reused: choose a new one"
+        );
     }
 }

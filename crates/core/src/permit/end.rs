@@ -10,7 +10,7 @@ use crate::{budget, limit};
 use fleet_types::budget::Cost;
 use fleet_types::event::{Denied, Expired, ExtensionDenied, Finished};
 use fleet_types::explain::Gate;
-use fleet_types::permit::{BudgetCharge, COST_MAX, Ending, Finish};
+use fleet_types::permit::{BudgetCharge, COST_MAX, Denial, Ending, Finish};
 use fleet_types::{Actor, AgentId, Code, Event, Millis, PermitId, Rejection, Time};
 
 /// The permit, if it is live and belongs to this agent, for which the caller speaks.
@@ -210,18 +210,22 @@ fn taken_back(state: &mut State, id: PermitId, why: Code) -> Option<u32> {
             grant::give_back(state, &granted, key, permit.agent, class, false);
         }
         Phase::Waiting(_) => {
-            let (gate, words) = match why {
-                Code::Halted => (Gate::Halt, "a halt was ordered while it waited"),
-                _ => (Gate::AgentState, "its holder was gone while it waited"),
-            };
-            let stop = Stop::deny(gate, why, words);
-            let denial = request::denial(id, *stop, Vec::new());
             let at = state.now;
-            let outcome = || Outcome::Denied(denial);
+            let outcome = || Outcome::Denied(Box::new(denial_of_waiter(id, why)));
             state.memory.remember(at, &permit.request, outcome);
         }
     }
     Some(permit.agent)
+}
+
+/// The answer to a request that waited when a halt was ordered (`halted`) or when its holder was gone.
+#[must_use]
+pub fn denial_of_waiter(id: PermitId, why: Code) -> Denial {
+    let (gate, words) = match why {
+        Code::Halted => (Gate::Halt, "a halt was ordered while it waited"),
+        _ => (Gate::AgentState, "its holder was gone while it waited"),
+    };
+    *request::denial(id, *Stop::deny(gate, why, words), Vec::new())
 }
 
 /// What a timer that has come due means, if it still fits the state.

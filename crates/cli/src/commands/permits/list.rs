@@ -40,7 +40,12 @@ pub async fn run(global: &Global, fleet: &Fleet, list: List) -> Outcome {
     });
     let agent = list.agent;
     let filter = PermitFilter { agent, state };
-    let empty = "no permits are held or waited for: fleet permits request ACTION --agent AGENT";
+    let empty = match (&filter.agent, filter.state) {
+        (None, None) => {
+            "no permits are held or waited for: fleet permits request ACTION --agent AGENT"
+        }
+        _ => "no such permits: without --agent and --state, all are listed",
+    };
     let get = async || fleet.permits(&filter).await;
     list.watch.list(global.output, Shown, empty, get).await
 }

@@ -7,10 +7,10 @@ use crate::exit;
 use crate::failure::{Failure, Outcome, exit_of};
 use crate::output::{self, Format};
 use crate::{paint, show};
-use fleet_client::Fleet;
 use fleet_client::ask::Asking;
+use fleet_client::{Error, Fleet};
 use fleet_types::Millis;
-use fleet_types::permit::{Decision, Grant, ViewState};
+use fleet_types::permit::{Decision, Grant, Queued, ViewState};
 use fleet_types::session::PermitRequest;
 use std::time::{Duration, Instant};
 
@@ -27,40 +27,73 @@ pub async fn run(global: &Global, fleet: &Fleet, wanted: Wanted) -> Outcome {
     tell(global, decision, explain)
 }
 
-/// Asks, and waits for its turn.
+/// Asks, and hears the first answer at once: a batch is not waited for.
+pub(super) async fn first_answer(
+    fleet: &Fleet,
+    request: &PermitRequest,
+) -> Result<Option<Decision>, Error> {
+    let answers = fleet.request_all(std::slice::from_ref(request)).await?;
+    match answers.into_iter().next() {
+        Some(answer) => match answer.problem {
+            Some(problem) => Err(Error::refused(problem)),
+            None => Ok(answer.decision),
+        },
+        None => Ok(None),
+    }
+}
+
+/// Asks, says what it waits for, and waits for its turn.
 async fn turn(global: &Global, fleet: &Fleet, request: &PermitRequest) -> Outcome<Decision> {
     let until = Instant::now() + Duration::from_millis(request.wait_ms.0);
-    let mut decision = fleet.request(request.clone()).await?;
-    while let Decision::Queued(queued) = &decision {
+    let mut queued = match first_answer(fleet, request).await? {
+        Some(Decision::Queued(queued)) => queued,
+        Some(decided) => return Ok(decided),
+        None => return Err(Failure::new(exit::FAILED, "the server gave no decision")),
+    };
+    tell_waits(global, &queued);
+    loop {
         // Not given up when the wait is over: the server's last word comes a moment later, and only that ends it.
         let left = until.saturating_duration_since(Instant::now());
-        if global.is_for_people() {
-            eprintln!(
-                "{} waits for {}",
-                queued.permit,
-                show::blocker(&queued.waits_for)
-            );
-        }
         let wait = Millis(
             u64::try_from(left.as_millis())
                 .unwrap_or(u64::MAX)
                 .clamp(1_000, 25_000),
         );
-        decision = match fleet.permit(queued.permit, wait).await {
-            Ok(view) if view.state == ViewState::Queued => continue,
-            Ok(view) => Decision::Granted(Grant {
-                permit: view.permit,
-                resources: view.resources,
-                expires_at: view.until,
-                explain: Vec::new(),
-            }),
-            Err(error) => match error.denial() {
-                Some(denial) => Decision::Denied(denial.clone()),
-                None => return Err(error.into()),
-            },
-        };
+        match fleet.permit(queued.permit, wait).await {
+            Ok(view) if view.state == ViewState::Queued => {
+                if let Some(waits_for) = view.waits_for
+                    && waits_for != queued.waits_for
+                {
+                    queued.waits_for = waits_for;
+                    tell_waits(global, &queued);
+                }
+            }
+            Ok(view) => {
+                return Ok(Decision::Granted(Grant {
+                    permit: view.permit,
+                    resources: view.resources,
+                    expires_at: view.until,
+                    explain: Vec::new(),
+                }));
+            }
+            Err(error) => {
+                return match error.denial() {
+                    Some(denial) => Ok(Decision::Denied(denial.clone())),
+                    None => Err(error.into()),
+                };
+            }
+        }
     }
-    Ok(decision)
+}
+
+fn tell_waits(global: &Global, queued: &Queued) {
+    if global.is_for_people() {
+        eprintln!(
+            "{} waits for {}",
+            queued.permit,
+            show::blocker(&queued.waits_for)
+        );
+    }
 }
 
 fn tell(global: &Global, decision: Decision, explain: bool) -> Outcome {

@@ -6,6 +6,7 @@
 //!   first answer, when its permit has no number here yet.
 //! - An id that the caller chose may be repeated by others: what was granted under it is left to them. One made here is
 //!   known to nobody: what was granted under it is given back.
+use super::request::first_answer;
 use crate::exit;
 use crate::failure::{Failure, Outcome};
 use crate::stop::Stop;
@@ -71,16 +72,7 @@ pub async fn when_stopped(
 
 /// Withdraws it, whatever became of it; in words.
 async fn withdraw(fleet: &Fleet, request: &PermitRequest, id: Id) -> Result<String, Error> {
-    // A batch is not waited for.
-    let answers = fleet
-        .request_all(std::slice::from_ref(request))
-        .await?
-        .into_iter();
-    let mut decisions = answers.map(|answer| match answer.problem {
-        Some(problem) => Err(Error::refused(problem)),
-        None => Ok(answer.decision),
-    });
-    match decisions.next().transpose()?.flatten() {
+    match first_answer(fleet, request).await? {
         Some(Decision::Queued(queued)) => cancel(fleet, queued.permit, &request.agent).await,
         Some(Decision::Granted(grant)) if id == Id::Made => {
             cancel(fleet, grant.permit, &request.agent).await
