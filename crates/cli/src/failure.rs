@@ -173,6 +173,7 @@ impl From<fleet_server::Error> for Failure {
     fn from(error: fleet_server::Error) -> Self {
         let exit = match error {
             fleet_server::Error::KeyExists { .. } => exit::CONFLICT,
+            fleet_server::Error::Config(_) => exit::USAGE,
             _ => exit::FAILED,
         };
         Failure::new(exit, format!("failed to {error}"))

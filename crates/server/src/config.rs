@@ -3,7 +3,8 @@
 //! A file is TOML with the field names below. In the environment, `FLEET_LISTEN`, `FLEET_DATA`, `FLEET_LIMITS__REQUESTS_MAX`
 //! and so on. Names that are not known are refused, so that a misspelt one is noticed.
 use crate::error::Error;
-use config::{Environment, File, FileFormat};
+use config::builder::{ConfigBuilder, DefaultState};
+use config::{ConfigError, Environment, File, FileFormat};
 use fleet_api::Limits;
 use serde::{Deserialize, Serialize};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -209,7 +210,16 @@ impl Config {
             .prefix_separator("_")
             .separator("__")
             .try_parsing(true);
-        let mut config: Config = builder.add_source(environment).build()?.try_deserialize()?;
+        let alone = config::Config::builder().add_source(environment.clone());
+        let read = builder.add_source(environment).build()?.try_deserialize();
+        let mut config: Config = read.map_err(|error| match error {
+            // A name that is not known does not say where it stands, as a value does.
+            ConfigError::Message(why) => ConfigError::Message(match (read_alone(alone), file) {
+                (Ok(_), Some(file)) => format!("{why}, in {}", file.display()),
+                _ => format!("{why}, in the environment as FLEET_…"),
+            }),
+            error => error,
+        })?;
         config.listen = overrides.listen.unwrap_or(config.listen);
         config.data = overrides.data.unwrap_or(config.data);
         config.mode = overrides.mode.unwrap_or(config.mode);
@@ -217,6 +227,10 @@ impl Config {
         config.log = overrides.log.unwrap_or(config.log);
         Ok(config)
     }
+}
+
+fn read_alone(source: ConfigBuilder<DefaultState>) -> Result<Config, ConfigError> {
+    source.build()?.try_deserialize()
 }
 
 #[cfg(test)]
@@ -269,7 +283,12 @@ mod tests {
     #[test]
     fn what_is_not_known_is_refused() {
         let misspelt = [("FLEET_LISEN", "127.0.0.1:1")];
-        assert!(load("", &misspelt, Overrides::default()).is_err());
+        let why = load("", &misspelt, Overrides::default()).unwrap_err();
+        let why = why.to_string();
+        assert!(why.ends_with(", in the environment as FLEET_…"), "{why}");
+        let why = load("lisen = 1", &[], Overrides::default()).unwrap_err();
+        let why = why.to_string();
+        assert!(why.ends_with("fleet.toml"), "{why}");
         for bad in [
             "lisen = \"127.0.0.1:1\"",
             "listen = \"nowhere\"",

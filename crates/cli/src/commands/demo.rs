@@ -155,7 +155,11 @@ async fn bank(global: &Global, bank: Bank) -> Outcome {
 }
 
 fn failed(error: fleet_bank::Error) -> Failure {
-    Failure::new(exit::FAILED, error.to_string())
+    let exit = match error {
+        fleet_bank::Error::Input { .. } | fleet_bank::Error::NoInput(_) => exit::USAGE,
+        _ => exit::FAILED,
+    };
+    Failure::new(exit, error.to_string())
 }
 
 async fn coordinated(global: &Global, bank: &Bank, seconds: Option<u64>) -> Outcome<Report> {

@@ -30,6 +30,8 @@ pub enum Command {
         agent: AgentId,
     },
     /// Register an agent, or a version of it
+    ///
+    /// A version that is registered already is replaced as a whole: what is not given again is gone.
     Register(Box<register::Register>),
     /// Say that another agent should be used instead
     Deprecate(deprecate::Deprecate),
