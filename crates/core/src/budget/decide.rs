@@ -4,7 +4,7 @@ use crate::decide::{Decided, invalid, rejected};
 use crate::permit::gates::Ask;
 use crate::permit::grant::Found;
 use crate::state::State;
-use fleet_types::budget::{Account, Budget, Command};
+use fleet_types::budget::{Account, Budget, Command, Unit};
 use fleet_types::event::{BudgetRemoved, BudgetSoftReached, BudgetToppedUp};
 use fleet_types::permit::{BudgetCharge, COST_MAX};
 use fleet_types::{BudgetId, Code, Event, Time};
@@ -103,6 +103,7 @@ fn set(state: &State, budget: &Budget) -> Decided {
 /// Why a budget stops a request.
 pub struct Exhausted {
     pub budget: BudgetId,
+    pub unit: Unit,
     pub available: u64,
     pub asked: u64,
     /// When the next period starts.
@@ -137,6 +138,7 @@ pub fn check(
         if available < asked {
             return Err(Exhausted {
                 budget: entry.budget.id.clone(),
+                unit: entry.budget.unit,
                 available,
                 asked,
                 fresh_at: period::end(entry.budget.period, ask.now),

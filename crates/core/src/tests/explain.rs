@@ -1,6 +1,8 @@
 //! What is said of a request beforehand is what it then hears, also of an agent that asking would register.
 use super::world::World;
 use crate::read;
+use fleet_types::budget;
+use fleet_types::explain::Gate;
 use fleet_types::halt::{Command as Halt, Mode, Order, Target};
 use fleet_types::permit::{self, Decision, Request};
 use fleet_types::settings::{DefaultDecision, Settings};
@@ -74,4 +76,30 @@ fn of_an_agent_that_nobody_registers() {
     assert_eq!(explain("known", Actor::Local).unwrap().decision, "granted");
     let unknown = explain("new", Actor::Local).unwrap_err();
     assert_eq!(unknown.code, Code::AgentUnknown);
+}
+
+#[test]
+fn a_budget_says_what_it_counts() {
+    let note = |unit: &str, field: &str| {
+        let mut world = World::open(&["known"]);
+        let budget = json!({"id": "b", "unit": unit, "period": "total", "hard": 10});
+        let set = budget::Command::Set(serde_json::from_value(budget).unwrap());
+        world.local(Command::Budget(set)).answer.unwrap();
+        let mut asked = request("known", 0);
+        asked.cost = serde_json::from_value(json!({field: 11})).unwrap();
+        let said = read::explain(&world.state, &Actor::Local, &asked, world.wall).unwrap();
+        let gate = said
+            .gates
+            .into_iter()
+            .find(|gate| gate.gate == Gate::Budget);
+        gate.unwrap().note.to_string()
+    };
+    assert_eq!(
+        note("money", "money_micros"),
+        "budget b has 10 millionths left and 11 were asked; top it up or ask for less"
+    );
+    assert_eq!(
+        note("tokens", "tokens"),
+        "budget b has 10 tokens left and 11 were asked; top it up or ask for less"
+    );
 }

@@ -2,6 +2,7 @@
 use super::{Ask, Report, Stop};
 use crate::budget::decide::check;
 use crate::permit::grant::Found;
+use fleet_types::budget::Unit;
 use fleet_types::explain::Gate;
 use fleet_types::permit::{Blocker, BudgetCharge};
 use fleet_types::{Code, Millis};
@@ -15,11 +16,15 @@ pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<Found<BudgetCharge>, B
         Ok(charges) => return Ok(charges),
         Err(exhausted) => exhausted,
     };
+    let unit = match exhausted.unit {
+        Unit::Money => "millionths",
+        Unit::Tokens => "tokens",
+    };
     let mut stop = Stop::deny(
         Gate::Budget,
         Code::BudgetExhausted,
         format!(
-            "budget {} has {} left and {} was asked; top it up or ask for less",
+            "budget {} has {} {unit} left and {} were asked; top it up or ask for less",
             exhausted.budget, exhausted.available, exhausted.asked
         ),
     );
