@@ -102,18 +102,19 @@ fn stored(count: u64) -> Vec<u8> {
     let shelf = Shelf::open(fleet, Box::new(place.clone())).expect("an empty place opens");
     let mut recall = Recall::new(Arc::new(shelf), None, 10_000);
     for number in 0..count {
-        let (at, id) = (MORNING + 1_000 * number, format!("p{}", 2 * number));
+        let (at, id) = (MORNING + 1_000 * number, format!("p{number}"));
         let outcome = match number % 3 {
             0 => {
                 json!({"Denied": {"permit": id, "code": "lock_held", "gate": "locks", "reason": "held"}})
             }
-            _ => json!({"Granted": {"permit": id, "token": 2 * number, "expires_at": at}}),
+            _ => json!({"Granted": {"permit": id, "expires_at": at}}),
         };
         let entry = json!({
-            "at": at, "asker": number % 5, "id": format!("r-{number}"), "fingerprint": number, "outcome": outcome,
+            "at": at, "seq": number, "asker": number % 5, "id": format!("r-{number}"), "fingerprint": number, "outcome": outcome,
         });
         recall.push(Evicted {
             seq: Seq(number + 9),
+            number,
             entry: serde_json::from_value(entry).expect("an answer"),
         });
     }

@@ -39,7 +39,7 @@ mod state;
 mod step;
 mod timers;
 
-pub use memory::{COUNT_MAX as MEMORY_MAX, Evicted, Eviction, Key, Remembered};
+pub use memory::{Answered, COUNT_MAX as MEMORY_MAX, Evicted, Key, Remembered};
 pub use permit::end::denial_of_waiter;
 pub use state::State;
 pub use step::{apply_record, next_deadline, step, step_recalled};

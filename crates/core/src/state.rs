@@ -7,7 +7,7 @@ use crate::group::Groups;
 use crate::halt::Halts;
 use crate::limit::Limits;
 use crate::lock::Locks;
-use crate::memory::{Evicted, Eviction, Memory};
+use crate::memory::{Answered, Evicted, Memory};
 use crate::permit::Permits;
 use crate::scope::Tree;
 use crate::timers::Timers;
@@ -84,19 +84,19 @@ impl State {
         self.memory.evicted.drain(..)
     }
 
-    /// The last that memory had to let go.
+    /// Where the last answer stood that memory had to let go.
     #[must_use]
-    pub fn evicted_last(&self) -> Option<Eviction> {
+    pub fn evicted_last(&self) -> Option<Answered> {
         self.memory.evicted_last()
     }
 
-    /// Whether a request's id from its agent is in memory.
+    /// Whether a request's id from its agent is known without what memory had let go.
     #[must_use]
     pub fn remembers(&self, request: &Request) -> bool {
-        self.memory.holds(request)
+        self.memory.holds(&self.permits, request)
     }
 
-    /// Request ids that were asked before this, as seen at `now`, may be asked anew.
+    /// Request ids that were answered before this, as seen at `now`, may be asked anew.
     #[must_use]
     pub fn remembered_since(&self, now: Time) -> Time {
         let span = self.settings.request_memory_ms;
@@ -152,7 +152,7 @@ impl State {
     /// When the bytes are not a snapshot of a format this build reads.
     pub fn from_snapshot(bytes: &[u8]) -> Result<State, serde_json::Error> {
         let mut state: State = serde_json::from_slice(bytes)?;
-        state.memory.rebuild();
+        state.memory.rebuild(&state.permits);
         crate::permit::rebuild(&mut state);
         Ok(state)
     }

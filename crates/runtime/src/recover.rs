@@ -6,7 +6,7 @@ use fleet_journal::{FleetKey, Head, Reader};
 use fleet_types::{Epoch, Record, Seq, Time};
 
 /// Format of the snapshots this build writes and reads.
-pub const SNAPSHOT_FORMAT: u32 = 2;
+pub const SNAPSHOT_FORMAT: u32 = 3;
 /// Batches read from the store at once.
 const BATCHES_PER_READ: usize = 256;
 
@@ -110,15 +110,15 @@ fn find_stored(
     recall: &mut Recall,
 ) -> Result<Stored, Error> {
     let (since, until) = (begun.remembered_since(), begun.let_go());
-    let Some((Mark(after, _), Mark(asked_until, _))) = recall.shelf().gap(since, until) else {
+    let Some((Mark(after, _), Mark(given_until, _))) = recall.shelf().gap(since, until) else {
         return Ok(Stored::Whole);
     };
-    let (after, asked_until) = (after.0, asked_until.0);
+    let (after, given_until) = (after.0, given_until.0);
     let anchor = reader
         .anchor(fleet)
         .map_err(|source| journal(fleet, source))?;
     if anchor.seq == 0 {
-        tracing::warn!(%fleet, after, until = asked_until, "stored answers are missing; looking for them in the journal");
+        tracing::warn!(%fleet, after, until = given_until, "stored answers are missing; looking for them in the journal");
         refill(reader, fleet, begun.snapshot, since, recall)?;
         if recall.shelf().gap(since, until).is_none() {
             tracing::info!(%fleet, "the missing answers are stored again");
@@ -126,15 +126,15 @@ fn find_stored(
         }
     }
     tracing::error!(
-        %fleet, after, until = asked_until,
-        "stored answers are missing: request ids asked between these times are forgotten, a repeat of one is a new request"
+        %fleet, after, until = given_until,
+        "stored answers are missing: request ids answered between these times are forgotten, a repeat of one is a new request"
     );
     recall.shelf().forgive(until);
     Ok(Stored::Missing)
 }
 
-/// Stores what was asked since and answered up to a place in the journal. Memory keeps none here, so that all come that
-/// the snapshot's memory, whatever its size was, had let go.
+/// Stores what was answered since and up to a place in the journal. Memory keeps none here, so that all come that the
+/// snapshot's memory, whatever its size was, had let go.
 fn refill(
     reader: &mut dyn Reader,
     fleet: &FleetKey,
@@ -232,7 +232,7 @@ impl Begun {
         Mark::behind(self.state.evicted_last())
     }
 
-    /// What was asked earlier is forgotten at the journal's end.
+    /// What was answered earlier is forgotten at the journal's end.
     fn remembered_since(&self) -> Time {
         let end = self.head.map_or(Time(0), |head| Time(head.at));
         self.state.remembered_since(end.max(self.state.now()))

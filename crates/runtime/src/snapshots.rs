@@ -56,7 +56,7 @@ pub fn save_by_following(
     if let Some((Mark(after, _), Mark(until, _))) = shelf.gap(since, until) {
         let (after, until) = (after.0, until.0);
         return Err(format!(
-            "answers asked between {after} and {until} are not stored"
+            "answers given between {after} and {until} are not stored"
         ));
     }
     let seq = save(saver, fleet, &state)?;

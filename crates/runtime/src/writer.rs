@@ -33,7 +33,7 @@ pub struct Writer {
     state: State,
     epoch: Epoch,
     recall: Recall,
-    /// What was asked before this time is forgotten once this record is durable.
+    /// What was answered before this time is forgotten once this record is durable.
     ageing: Option<(Seq, Time)>,
 }
 

@@ -35,7 +35,7 @@ pub struct Settings {
     pub wait_ms_max: Millis,
     /// Most permits that may wait at once.
     pub waiting_max: u32,
-    /// How long a request id is remembered.
+    /// How long a request id is remembered once it is answered.
     pub request_memory_ms: Millis,
     /// Whether a halt needs two persons to release unless it says otherwise.
     pub release_by_two: bool,

@@ -320,7 +320,7 @@ fn answers(dir: &Path, report: &fleet_journal::Report) -> Vec<Check> {
                 let (after, until) = (show::absolute(after), show::absolute(until));
                 checks.push(Check::warning(
                     WHAT,
-                    format!("{fleet}: a file is missing, with what was asked from {after} to {until}"),
+                    format!("{fleet}: a file is missing, with what was answered from {after} to {until}"),
                     "start the server again: it looks for them in the journal; or restore the file while it is stopped",
                 ));
             }

@@ -1,7 +1,7 @@
 //! A queue in chunks of a fixed size: it grows without a copy, and chunks that have become empty are used again.
 use serde::{Deserialize, Serialize, Serializer};
 use std::collections::VecDeque;
-use std::ops::{Index, IndexMut};
+use std::ops::Index;
 
 /// Values in a chunk: about 20 KiB of what is remembered, which allocators hand out without asking the system.
 const CHUNK: usize = 256;
@@ -80,13 +80,6 @@ impl<T> Index<usize> for Entries<T> {
     fn index(&self, at: usize) -> &T {
         let (chunk, at) = self.place(at);
         &self.chunks[chunk][at]
-    }
-}
-
-impl<T> IndexMut<usize> for Entries<T> {
-    fn index_mut(&mut self, at: usize) -> &mut T {
-        let (chunk, at) = self.place(at);
-        &mut self.chunks[chunk][at]
     }
 }
 

@@ -165,6 +165,7 @@ pub fn denied(state: &mut State, event: &Denied, at: Time) {
     let denial = &event.denial;
     if let Some(key) = state.permits.key(denial.permit) {
         queue::leave(state, key);
+        state.memory.end_wait(&event.request, key);
         state.unlink(key);
         state.permits.remove(key);
     } else if let Some(blocker) = &denial.blocker {
@@ -172,9 +173,11 @@ pub fn denied(state: &mut State, event: &Denied, at: Time) {
     }
     if let Some(agent) = state.agents.key(&event.request.agent) {
         state.agents.agents[agent].usage.denied += 1;
-        let outcome = || Outcome::Denied(denial.clone());
-        state.memory.remember(at, &event.request, outcome);
     }
+    let outcome = Outcome::Denied(denial.clone());
+    state
+        .memory
+        .remember(at, state.seq, &event.request, outcome);
     if denial.code == Code::Cancelled {
         state.totals.cancelled += 1;
     } else {
@@ -210,9 +213,10 @@ fn taken_back(state: &mut State, id: PermitId, why: Code) -> Option<u32> {
             grant::give_back(state, &granted, key, permit.agent, class, false);
         }
         Phase::Waiting(_) => {
-            let at = state.now;
-            let outcome = || Outcome::Denied(Box::new(denial_of_waiter(id, why)));
-            state.memory.remember(at, &permit.request, outcome);
+            state.memory.end_wait(&permit.request, key);
+            let (at, seq) = (state.now, state.seq);
+            let outcome = Outcome::Denied(Box::new(denial_of_waiter(id, why)));
+            state.memory.remember(at, seq, &permit.request, outcome);
         }
     }
     Some(permit.agent)

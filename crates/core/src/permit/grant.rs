@@ -109,6 +109,7 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
     let key = match state.permits.key(event.permit) {
         Some(key) => {
             super::queue::leave(state, key);
+            state.memory.end_wait(request, key);
             book(state, event, agent);
             state.permits[key].phase = phase;
             key
@@ -154,11 +155,11 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
     usage.usage.granted += 1;
     usage.usage.last_active_at = at;
     state.totals.granted += 1;
-    state.memory.remember(at, request, || Outcome::Granted {
+    let outcome = Outcome::Granted {
         permit: event.permit,
-        token: seq,
         expires_at: event.expires_at,
-    });
+    };
+    state.memory.remember(at, seq, request, outcome);
 }
 
 /// Books a permit that waited in the fair queues of the limits it is charged to.

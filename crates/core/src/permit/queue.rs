@@ -9,7 +9,6 @@ use crate::decide::Events;
 use crate::limit::Entry;
 use crate::limit::check::{count_keys, counts_of};
 use crate::lock::check::Asker;
-use crate::memory::Outcome;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
 use fleet_types::event::{Denied, Queued, Requeued};
@@ -44,9 +43,7 @@ pub fn queued(state: &mut State, event: &Queued, at: Time) {
     stopped(state, &event.waits_for, &event.request);
     enter(state, key);
     inherit(state, key);
-    state
-        .memory
-        .remember(at, &event.request, || Outcome::Waiting(event.permit));
+    state.memory.wait(&event.request, key);
 }
 
 pub fn requeued(state: &mut State, event: &Requeued) {

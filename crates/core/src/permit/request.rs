@@ -4,7 +4,7 @@ use super::{Place, Rank, grant, queue};
 use crate::agent::{Agent, AgentKey};
 use crate::decide::{Decided, rejected};
 use crate::lock::check::Asker;
-use crate::memory::{Outcome, Remembered};
+use crate::memory::{Found, Outcome, Remembered};
 use crate::state::State;
 use fleet_types::agent::Priority;
 use fleet_types::event::{Denied, Queued};
@@ -28,7 +28,7 @@ pub fn decide(
         Ok(key) => key,
         Err(rejection) => return Decided::Rejected(rejection),
     };
-    match state.memory.find(request, recalled) {
+    match state.memory.find(&state.permits, request, recalled) {
         Some((_, false)) => {
             return rejected(
                 Code::RequestIdReused,
@@ -38,7 +38,7 @@ pub fn decide(
                 ),
             );
         }
-        Some((outcome, true)) => return Decided::repeat(repeat(state, request, outcome)),
+        Some((found, true)) => return Decided::repeat(repeat(state, request, &found)),
         None => {}
     }
     if let Err(rejection) = bounds(state, request) {
@@ -185,14 +185,17 @@ fn deny(permit: PermitId, request: &Arc<Request>, stop: Stop, explain: Vec<GateR
 }
 
 /// The first answer again (I5). One that still waits is told where it stands now.
-fn repeat(state: &State, request: &Request, outcome: &Outcome) -> Reply {
-    let decision = match outcome {
-        Outcome::Granted {
-            permit,
-            token,
-            expires_at,
-        } => {
-            let token = Token(token.0);
+fn repeat(state: &State, request: &Request, found: &Found<'_>) -> Reply {
+    let entry = match found {
+        Found::Answered(entry) => entry,
+        Found::Waiting(key) => match queue::view(state, state.permits[*key].id) {
+            Some(queued) => return Reply::Decision(Decision::Queued(queued)),
+            None => unreachable!("a remembered wait has a waiting permit"),
+        },
+    };
+    let decision = match entry.outcome() {
+        Outcome::Granted { permit, expires_at } => {
+            let token = Token(entry.seq().0);
             let held = |claim: &fleet_types::lock::Claim| Held {
                 path: claim.path.clone(),
                 mode: claim.mode,
@@ -206,10 +209,6 @@ fn repeat(state: &State, request: &Request, outcome: &Outcome) -> Reply {
             })
         }
         Outcome::Denied(denial) => Decision::Denied((**denial).clone()),
-        Outcome::Waiting(permit) => match queue::view(state, *permit) {
-            Some(queued) => Decision::Queued(queued),
-            None => unreachable!("a remembered wait has a waiting permit"),
-        },
     };
     Reply::Decision(decision)
 }

@@ -25,6 +25,7 @@ struct Filed {
     /// The next older entry with the same hash.
     before: u32,
     seq: Seq,
+    number: u64,
     entry: Remembered,
 }
 
@@ -40,7 +41,7 @@ impl Chunk {
     }
 
     pub fn push(&mut self, evicted: Evicted) {
-        let Evicted { seq, entry } = evicted;
+        let Evicted { seq, number, entry } = evicted;
         let hash = entry.key().hash();
         let at = self.entries.len() as u32; // Chunks are far smaller than 2^32.
         let before = self.newest.insert(hash, at).unwrap_or(NONE);
@@ -48,6 +49,7 @@ impl Chunk {
             hash,
             before,
             seq,
+            number,
             entry,
         });
     }
@@ -76,7 +78,7 @@ impl Chunk {
     /// Where the last of them was let go.
     pub fn end(&self) -> Mark {
         let last = self.entries.last();
-        last.map_or(self.after, |filed| Mark(filed.entry.at(), filed.seq))
+        last.map_or(self.after, |filed| Mark(filed.entry.at(), filed.number))
     }
 
     /// What it answers for.

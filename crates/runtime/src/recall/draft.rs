@@ -7,6 +7,8 @@ use fleet_types::{Seq, Time};
 use serde::{Deserialize, Serialize};
 use std::io::{Result, Write};
 
+/// The format of the runs that this build writes and reads.
+pub const FORMAT: u32 = 2;
 /// How a run begins and ends.
 pub const MAGIC: &[u8; MAGIC_LENGTH] = b"FLEETRN1";
 pub const MAGIC_LENGTH: usize = 8;
@@ -19,14 +21,14 @@ const LEVEL: i32 = 1;
 /// What is said of a run in it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
-    /// The version of the format: 1.
+    /// The version of the format: [`FORMAT`].
     pub run: u32,
     pub fleet: String,
     /// How often its answers were merged.
     pub level: u32,
     /// How many answers.
     pub count: u64,
-    /// When the newest was asked.
+    /// When the newest was given.
     pub at_last: Time,
     /// The last record that let one of them go.
     pub seq_last: Seq,
@@ -76,7 +78,7 @@ impl<'a> Draft<'a> {
             out,
             packer,
             meta: Meta {
-                run: 1,
+                run: FORMAT,
                 fleet: about.fleet.as_str().to_owned(),
                 level: about.level,
                 count: 0,

@@ -19,7 +19,7 @@ pub struct Look {
     pub answers: u64,
     /// Bytes in them.
     pub bytes: u64,
-    /// Answers to what was asked in this time are missing, between others that are there.
+    /// Answers that were given in this time are missing, between others that are there.
     pub gap: Option<(Time, Time)>,
 }
 

@@ -15,7 +15,7 @@ pub struct Terms<'a> {
     pub seq_last: Seq,
     /// What it answers for.
     pub spans: Spans,
-    /// Answers for which this says no are left out: when they were asked, and their text.
+    /// Answers for which this says no are left out: when they were given, and their text.
     pub keep: &'a dyn Fn(Time, &[u8]) -> bool,
     /// Asked now and then; yes gives up.
     pub stop: &'a dyn Fn() -> bool,

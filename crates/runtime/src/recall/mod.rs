@@ -123,8 +123,7 @@ impl Recall {
     /// Takes in what memory has let go.
     pub fn push(&mut self, evicted: Evicted) {
         let room = CHUNK_MAX.min(self.memory_max / 4).max(1);
-        // What one record lets go stays together, so that no two chunks answer for it.
-        if self.open.len() >= room && Mark::of(&evicted) > self.open.end() {
+        if self.open.len() >= room {
             self.seal();
         }
         if self.open.len() == 0 {

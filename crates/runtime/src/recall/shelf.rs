@@ -3,7 +3,7 @@
 //! Runs of one level are merged eight at a time, so that a fleet with n answers has at most 7 runs on each of
 //! log8(n / 65,536) + 1 levels, and each answer is written once on each.
 use super::chunk::Chunk;
-use super::draft::{About, Draft};
+use super::draft::{About, Draft, FORMAT};
 use super::merge::{Terms, merge};
 use super::place::Place;
 use super::run::{Line, Run};
@@ -29,7 +29,7 @@ pub struct Shelf {
     place: Box<dyn Place>,
     runs: Mutex<Runs>,
     next_number: AtomicU64,
-    /// Answers to what was asked before this are forgotten.
+    /// Answers that were given before this are forgotten.
     since: AtomicU64,
     progress: Mutex<Progress>,
     moved: Condvar,
@@ -77,7 +77,7 @@ impl Shelf {
         let mut runs = Vec::with_capacity(numbers.len());
         for number in &numbers {
             let run = Run::open(place.as_ref(), *number)?;
-            if run.meta.fleet != fleet.as_str() || run.meta.run != 1 {
+            if run.meta.fleet != fleet.as_str() || run.meta.run != FORMAT {
                 let path = place.name(*number);
                 let (of, format) = (&run.meta.fleet, run.meta.run);
                 let why = format!("it holds answers of {of} in format {format}");
@@ -295,7 +295,7 @@ impl Shelf {
         Ok(())
     }
 
-    /// Answers to what was asked before this are forgotten: a durable record says so. The last call counts, as a fleet's
+    /// Answers that were given before this are forgotten: a durable record says so. The last call counts, as a fleet's
     /// memory may be made longer.
     pub fn forget_before(&self, since: Time) {
         self.since.store(since.0, Ordering::Relaxed);

@@ -1,26 +1,26 @@
 //! What a run answers for, so that one that is missing is noticed.
-use fleet_core::{Evicted, Eviction};
-use fleet_types::{Seq, Time};
+use fleet_core::{Answered, Evicted};
+use fleet_types::Time;
 use serde::{Deserialize, Serialize};
 
-/// A place in the order in which memory lets answers go: when the request was asked, and by which record it was let go.
+/// A place in the order in which memory lets answers go, which is that of answering: when, and after how many others.
 ///
-/// The order is that of asking. Of those that were asked at one instant, as they may be when they have waited, the record
-/// decides; those that one record lets go are never parted.
+/// It is the journal's own order. However many answers stood in memory, and whoever reads the journal again, an answer has
+/// the same place.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Mark(pub Time, pub Seq);
+pub struct Mark(pub Time, pub u64);
 
 impl Mark {
     pub fn of(evicted: &Evicted) -> Mark {
-        Mark(evicted.entry.at(), evicted.seq)
+        Mark(evicted.entry.at(), evicted.number)
     }
 
     /// Behind the last that was let go; the beginning, if none was.
-    pub fn behind(last: Option<Eviction>) -> Mark {
-        last.map_or(Mark::default(), |last| Mark(last.at, last.seq))
+    pub fn behind(last: Option<Answered>) -> Mark {
+        last.map_or(Mark::default(), |last| Mark(last.at, last.number))
     }
 
-    /// Before all that was asked from this time on.
+    /// Before all that was answered from this time on.
     pub fn before(time: Time) -> Mark {
         match time.0.checked_sub(1) {
             Some(before) => Mark::at_end_of(Time(before)),
@@ -28,9 +28,9 @@ impl Mark {
         }
     }
 
-    /// Behind all that was asked up to this time.
+    /// Behind all that was answered up to this time.
     pub fn at_end_of(time: Time) -> Mark {
-        Mark(time, Seq(u64::MAX))
+        Mark(time, u64::MAX)
     }
 }
 
@@ -75,7 +75,7 @@ impl Spans {
         )
     }
 
-    /// When the requests were asked whose answers are missing between the first two spans.
+    /// When the answers were given that are missing between the first two spans.
     pub fn first_gap(&self) -> Option<(Time, Time)> {
         let [(_, before), (behind, _), ..] = self.0[..] else {
             return None;
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     fn mark(number: u64) -> Mark {
-        Mark(Time(number / 10), Seq(number % 10))
+        Mark(Time(number / 10), number % 10)
     }
 
     fn spans(all: &[(u64, u64)]) -> Spans {

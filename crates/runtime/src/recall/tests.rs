@@ -419,13 +419,14 @@ fn evicted(number: u64) -> Evicted {
     let mix = |number: u64| (number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let asker = mix(mix(number) % 10_000);
     let entry = serde_json::json!({
-        "at": MORNING.0 + 100 * number, "asker": asker, "id": format!("r-{number}"), "fingerprint": mix(number),
+        "at": MORNING.0 + 100 * number, "seq": number, "asker": asker, "id": format!("r-{number}"), "fingerprint": mix(number),
         "outcome": {"Granted": {
-            "permit": format!("p{}", 2 * number), "token": 2 * number, "expires_at": MORNING.0 + 100 * number + 30_000_000,
+            "permit": format!("p{number}"), "expires_at": MORNING.0 + 100 * number + 30_000_000,
         }},
     });
     Evicted {
         seq: Seq(number + 100),
+        number,
         entry: serde_json::from_value(entry).unwrap(),
     }
 }

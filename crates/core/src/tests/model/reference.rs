@@ -91,7 +91,8 @@ pub fn overlap(one: &ResourcePath, other: &ResourcePath) -> bool {
 /// What a request id was first answered with.
 struct FirstAnswer {
     permit: PermitId,
-    asked_at: Time,
+    /// When it was given, or the last time that its request was seen to wait.
+    at: Time,
     /// Whether it could have been forgotten at some time.
     was_too_old: bool,
 }
@@ -103,8 +104,11 @@ impl Reference {
             assert!(record.at >= self.last_at, "I1: time went back");
             self.last_at = record.at;
             for answer in self.answers.values_mut() {
+                if self.waiting.contains_key(&answer.permit) {
+                    answer.at = record.at; // No earlier than this.
+                }
                 // Also when the fleet is then told to remember for longer.
-                answer.was_too_old |= record.at.0 >= answer.asked_at.0 + self.memory_us;
+                answer.was_too_old |= record.at.0 >= answer.at.0 + self.memory_us;
             }
             self.one(record);
         }
@@ -131,7 +135,7 @@ impl Reference {
             // Those that the records have not told of yet are new.
             if let Some(first) = self.answers.get(&key)
                 && !first.was_too_old
-                && now.0 < first.asked_at.0 + self.memory_us
+                && now.0 < first.at.0 + self.memory_us
                 && records
                     .iter()
                     .all(|record| !matches!(record.event, Event::AgentRemoved(_)))
@@ -408,12 +412,12 @@ impl Reference {
         let key = (request.agent.clone(), request.request_id.clone());
         let answer = FirstAnswer {
             permit,
-            asked_at: at,
+            at,
             was_too_old: false,
         };
         match self.answers.get(&key) {
             Some(first) if first.permit != permit => {
-                let forgotten = first.was_too_old || at.0 >= first.asked_at.0 + self.memory_us;
+                let forgotten = first.was_too_old || at.0 >= first.at.0 + self.memory_us;
                 assert!(
                     forgotten,
                     "I5: {} took effect as {} and as {permit}",

@@ -1,6 +1,6 @@
 //! Files that are not what was written, or that nobody wrote.
 use super::{Disk, evicted, key, shelf};
-use crate::recall::draft::{MAGIC, Meta};
+use crate::recall::draft::{FORMAT, MAGIC, Meta};
 use crate::recall::place::{InMemory, Place};
 use crate::recall::{Recall, Shelf};
 use fleet_journal::Error;
@@ -116,7 +116,7 @@ fn assembled(blocks: &[u8], list: &[u8], filter: &[u8], count: u64) -> Vec<u8> {
     bytes.extend(filter);
     let begin = bytes.len() as u64;
     let meta = Meta {
-        run: 1,
+        run: FORMAT,
         fleet: key().as_str().to_owned(),
         level: 0,
         count,
