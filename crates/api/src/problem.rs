@@ -179,10 +179,11 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The limit or budget that is used up.
+/// The limit, rule or budget that is used up.
 fn limit_of(denial: &Denial) -> Option<&str> {
     match denial.blocker.as_ref()? {
         Blocker::Limit { limit, .. } => Some(limit.as_str()),
+        Blocker::Rule { rule, .. } => Some(rule.as_str()),
         Blocker::Budget { budget, .. } => Some(budget.as_str()),
         Blocker::Halt { .. }
         | Blocker::AgentConcurrency { .. }

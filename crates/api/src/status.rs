@@ -20,6 +20,7 @@ pub const fn of(code: Code) -> StatusCode {
         | Code::AgentOffline
         | Code::ActionNotAllowed
         | Code::ResourceNotAllowed
+        | Code::RuleTripped
         | Code::PermitNotYours
         | Code::ReleaseByAgent
         | Code::ReleaseNeedsSecond
@@ -27,6 +28,7 @@ pub const fn of(code: Code) -> StatusCode {
         Code::NotFound | Code::PermitUnknown => StatusCode::NOT_FOUND,
         Code::InstanceStale
         | Code::LockHeld
+        | Code::RuleViolated
         | Code::Deadlock
         | Code::WaitTimeout
         | Code::Cancelled

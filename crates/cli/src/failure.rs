@@ -100,6 +100,8 @@ pub const fn exit_of(code: Code) -> u8 {
         | Code::AgentBusy
         | Code::ActionNotAllowed
         | Code::ResourceNotAllowed
+        | Code::RuleViolated
+        | Code::RuleTripped
         | Code::RateLimited
         | Code::ConcurrencyLimited
         | Code::BudgetExhausted

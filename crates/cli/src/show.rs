@@ -218,6 +218,15 @@ pub fn actor(actor: &Actor) -> String {
     }
 }
 
+/// What a rule takes for one thing.
+pub fn thing(key: &str) -> String {
+    let parts: Vec<&str> = key
+        .split('\u{1f}')
+        .filter(|part| !part.is_empty())
+        .collect();
+    parts.join(", ")
+}
+
 /// What stands in the way.
 pub fn blocker(blocker: &Blocker) -> String {
     match blocker {
@@ -233,6 +242,14 @@ pub fn blocker(blocker: &Blocker) -> String {
             limit,
             free_at: None,
         } => format!("limit {limit}"),
+        Blocker::Rule { rule, key, free_at } => {
+            let on = match thing(key).as_str() {
+                "" => String::new(),
+                thing => format!(" on {thing}"),
+            };
+            let free = free_at.map(|at| format!(", free {}", relative(at)));
+            format!("rule {rule}{on}{}", free.unwrap_or_default())
+        }
         Blocker::Budget {
             budget,
             available,

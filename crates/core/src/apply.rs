@@ -1,7 +1,7 @@
 //! What each event does to the state. Never fails (I2): an event is a fact that was decided.
 use crate::permit::grant::Keys;
 use crate::state::State;
-use crate::{action, agent, budget, directory, group, halt, limit, permit, scope};
+use crate::{action, agent, budget, directory, group, halt, limit, permit, rule, scope};
 use fleet_types::{Event, Record};
 
 /// `keys` is what deciding has found in this very state, if it was just now.
@@ -45,6 +45,10 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
         Event::ActionRemoved(event) => action::removed(state, event),
         Event::LimitSet(limit) => limit::apply::set(state, limit),
         Event::LimitRemoved(event) => limit::apply::removed(state, event),
+        Event::RuleSet(event) => rule::apply::set(state, event),
+        Event::RuleRemoved(event) => rule::apply::removed(state, event),
+        Event::RuleTripped(event) => rule::apply::tripped(state, event),
+        Event::RuleReset(event) => rule::apply::reset(state, event),
         Event::BudgetSet(budget) => budget::apply::set(state, budget, at),
         Event::BudgetRemoved(event) => budget::apply::removed(state, event),
         Event::BudgetToppedUp(event) => budget::apply::topped_up(state, event, at),

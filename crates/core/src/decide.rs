@@ -2,7 +2,7 @@
 use crate::memory::Remembered;
 use crate::permit::grant::Keys;
 use crate::state::State;
-use crate::{action, agent, budget, directory, group, halt, limit, permit, scope, settings};
+use crate::{action, agent, budget, directory, group, halt, limit, permit, rule, scope, settings};
 use fleet_types::{Actor, Code, Command, Envelope, Event, Rejection, Reply, Time};
 
 /// What a command comes to.
@@ -75,6 +75,7 @@ pub fn decide(
         Command::Group(command) => group::decide(state, command),
         Command::Action(command) => action::decide(state, command),
         Command::Limit(command) => limit::decide::decide(state, command),
+        Command::Rule(command) => rule::decide::decide(state, by, command),
         Command::Budget(command) => budget::decide::decide(state, command, now),
         Command::Configure(settings) => settings::decide(state, settings),
         Command::Directory(command) => directory::decide(state, command),

@@ -31,6 +31,7 @@ mod memory;
 mod permit;
 pub mod read;
 mod reply;
+mod rule;
 mod scope;
 mod selector;
 mod settings;

@@ -9,6 +9,7 @@ use crate::limit::Limits;
 use crate::lock::Locks;
 use crate::memory::{Answered, Evicted, Memory};
 use crate::permit::Permits;
+use crate::rule::{RuleKey, Rules};
 use crate::scope::Tree;
 use crate::timers::Timers;
 use fleet_types::permit::Request;
@@ -30,6 +31,8 @@ pub struct State {
     pub(crate) actions: Catalogue,
     pub(crate) agents: Registry,
     pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) rules: Rules,
     pub(crate) budgets: Budgets,
     pub(crate) halts: Halts,
     pub(crate) permits: Permits,
@@ -55,6 +58,8 @@ pub enum Wake {
     Moved(AgentKey),
     /// A count of a limit has room.
     Limit(u32, SmolStr),
+    /// What a rule remembers of a thing.
+    Rule(RuleKey, SmolStr),
     /// A lock was let go, or a waiter for it is gone. By path: the small keys of nodes differ after a restart.
     Lock(SmolStr),
 }

@@ -58,6 +58,7 @@ impl Lane {
             | Command::Group(_)
             | Command::Action(_)
             | Command::Limit(_)
+            | Command::Rule(_)
             | Command::Budget(_)
             | Command::Configure(_)
             | Command::Directory(_)

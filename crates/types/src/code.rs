@@ -49,6 +49,10 @@ codes! {
     ActionNotAllowed = "action_not_allowed",
     /// The agent may not touch this resource.
     ResourceNotAllowed = "resource_not_allowed",
+    /// A rule forbids it now.
+    RuleViolated = "rule_violated",
+    /// A throttle has stopped it until a person resets the rule.
+    RuleTripped = "rule_tripped",
     /// A rate limit is used up.
     RateLimited = "rate_limited",
     /// A concurrency limit is used up.

@@ -1,7 +1,7 @@
 //! Everything that can be asked of a fleet, by noun.
 use crate::actor::Actor;
 use crate::{
-    action, agent, budget, directory, group, halt, instance, limit, permit, scope, settings,
+    action, agent, budget, directory, group, halt, instance, limit, permit, rule, scope, settings,
 };
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,8 @@ pub enum Command {
     Action(action::Command),
     /// Limits.
     Limit(limit::Command),
+    /// Rules.
+    Rule(rule::Command),
     /// Budgets.
     Budget(budget::Command),
     /// The fleet's own settings.
@@ -73,6 +75,10 @@ impl Command {
             Command::Action(action::Command::Remove { .. }) => "action.remove",
             Command::Limit(limit::Command::Set(_)) => "limit.set",
             Command::Limit(limit::Command::Remove { .. }) => "limit.remove",
+            Command::Rule(rule::Command::Set { .. }) => "rule.set",
+            Command::Rule(rule::Command::Remove { .. }) => "rule.remove",
+            Command::Rule(rule::Command::RollBack { .. }) => "rule.roll_back",
+            Command::Rule(rule::Command::Reset { .. }) => "rule.reset",
             Command::Budget(budget::Command::Set(_)) => "budget.set",
             Command::Budget(budget::Command::Remove { .. }) => "budget.remove",
             Command::Budget(budget::Command::TopUp { .. }) => "budget.top_up",

@@ -5,8 +5,8 @@
 use crate::actor::Actor;
 use crate::code::Code;
 use crate::id::{
-    AgentId, BudgetId, Epoch, FleetId, GroupId, HaltId, KeyId, LimitId, PermitId, Seq, TenantId,
-    Version,
+    AgentId, BudgetId, Epoch, FleetId, GroupId, HaltId, KeyId, LimitId, PermitId, RuleId, Seq,
+    TenantId, Version,
 };
 use crate::instance::InstanceKey;
 use crate::lock::Claim;
@@ -14,7 +14,7 @@ use crate::path::{Pattern, ScopePath};
 use crate::permit::{Blocker, BudgetCharge, Denial, Extend, Finish, LimitCharge, Request};
 use crate::text::{Labels, Text};
 use crate::time::Time;
-use crate::{action, agent, budget, directory, explain, group, halt, limit, scope, settings};
+use crate::{action, agent, budget, directory, explain, group, halt, limit, rule, scope, settings};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -113,6 +113,14 @@ events! {
     LimitSet(Arc<limit::Limit>) = "limit.set",
     /// A limit was removed.
     LimitRemoved(LimitRemoved) = "limit.removed",
+    /// A rule was set.
+    RuleSet(RuleSet) = "rule.set",
+    /// A rule was removed.
+    RuleRemoved(RuleRemoved) = "rule.removed",
+    /// A throttle has stopped something.
+    RuleTripped(RuleTripped) = "rule.tripped",
+    /// What a throttle had stopped goes on.
+    RuleReset(RuleReset) = "rule.reset",
     /// A budget was set.
     BudgetSet(Arc<budget::Budget>) = "budget.set",
     /// A budget was removed.
@@ -152,6 +160,9 @@ pub struct Granted {
     /// What was reserved in budgets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetCharge>,
+    /// What rules had to do with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Box<rule::Notes>>,
     /// What every gate saw, when asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explain: Vec<explain::GateReport>,
@@ -172,6 +183,9 @@ pub struct Queued {
     pub position: u64,
     /// It is denied at this time if its turn has not come.
     pub until: Time,
+    /// What rules had to do with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Box<rule::Notes>>,
     /// What every gate saw, when asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explain: Vec<explain::GateReport>,
@@ -195,6 +209,9 @@ pub struct Denied {
     pub request: Arc<Request>,
     /// The answer.
     pub denial: Box<Denial>,
+    /// What rules had to do with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Box<rule::Notes>>,
 }
 
 /// A permit ended as its holder said.
@@ -227,6 +244,9 @@ pub struct Extended {
     pub permit: PermitId,
     /// What more.
     pub resources: Vec<Claim>,
+    /// What rules had to do with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rules: Option<Box<rule::Notes>>,
 }
 
 /// A permit waits for more; it goes on holding what it holds.
@@ -397,6 +417,49 @@ pub struct ActionRemoved {
 pub struct LimitRemoved {
     /// Which.
     pub limit: LimitId,
+}
+
+/// A rule was set, or its next version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RuleSet {
+    /// The rule.
+    #[schema(value_type = rule::Rule)]
+    pub rule: Arc<rule::Rule>,
+    /// Counted from 1.
+    pub version: u32,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+}
+
+/// A rule was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RuleRemoved {
+    /// Which.
+    pub rule: RuleId,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+}
+
+/// A throttle has stopped something until a person resets it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RuleTripped {
+    /// Which.
+    pub rule: RuleId,
+    /// What it stops; empty: everything of its case.
+    #[schema(value_type = String)]
+    pub key: SmolStr,
+}
+
+/// What a throttle had stopped goes on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RuleReset {
+    /// Which.
+    pub rule: RuleId,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
 }
 
 /// A budget was removed.

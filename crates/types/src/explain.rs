@@ -6,8 +6,8 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// The gates in the order of passage. Policy and rules will stand between `Capability` and `Limits`,
-/// approval between `Budget` and `Locks`; they are named here when they exist.
+/// The gates in the order of passage. Policy will stand between `Capability` and `Rules`, approval between `Budget` and
+/// `Locks`; they are named here when they exist.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
@@ -21,6 +21,8 @@ pub enum Gate {
     AgentState,
     /// May it take this action on these resources?
     Capability,
+    /// Does every coordination rule let it pass?
+    Rules,
     /// Do all limits that apply have room?
     Limits,
     /// Can all budgets that apply bear the cost?
@@ -31,11 +33,12 @@ pub enum Gate {
 
 impl Gate {
     /// Every gate, in order.
-    pub const ALL: [Gate; 7] = [
+    pub const ALL: [Gate; 8] = [
         Gate::Identity,
         Gate::Halt,
         Gate::AgentState,
         Gate::Capability,
+        Gate::Rules,
         Gate::Limits,
         Gate::Budget,
         Gate::Locks,

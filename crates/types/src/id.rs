@@ -103,6 +103,8 @@ names! {
     LimitId = "limit", "payments-per-second";
     /// A budget.
     BudgetId = "budget", "emea-daily";
+    /// A rule.
+    RuleId = "rule", "freeze-before-pay";
     /// A credential; the secret itself is never kept.
     KeyId = "key", "k-3f9a";
 }

@@ -24,7 +24,9 @@ pub mod limit;
 pub mod lock;
 pub mod path;
 pub mod permit;
+pub mod pointer;
 pub mod reply;
+pub mod rule;
 pub mod scope;
 pub mod selector;
 pub mod session;
@@ -39,9 +41,10 @@ pub use command::{Command, Envelope};
 pub use event::{Event, Record};
 pub use id::{
     ActionName, AgentId, BudgetId, Epoch, FleetId, GroupId, HaltId, InstanceId, KeyId, LimitId,
-    PermitId, RequestId, Seq, TenantId, Token, Version,
+    PermitId, RequestId, RuleId, Seq, TenantId, Token, Version,
 };
 pub use path::{Pattern, ResourcePath, ScopePath};
+pub use pointer::Pointer;
 pub use reply::{Answer, Rejection, Reply};
 pub use text::{Invalid, Labels, Text};
 pub use time::{Millis, Time};

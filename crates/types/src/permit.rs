@@ -4,7 +4,7 @@ use crate::budget::Cost;
 use crate::code::Code;
 use crate::explain::{Gate, GateReport};
 use crate::id::{
-    ActionName, AgentId, BudgetId, Epoch, HaltId, InstanceId, LimitId, PermitId, RequestId,
+    ActionName, AgentId, BudgetId, Epoch, HaltId, InstanceId, LimitId, PermitId, RequestId, RuleId,
 };
 use crate::lock::{Claim, Held, Mode};
 use crate::path::ResourcePath;
@@ -12,6 +12,7 @@ use crate::text::{Labels, Text};
 use crate::time::{Millis, Time};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
+use smol_str::SmolStr;
 use std::sync::Arc;
 use utoipa::ToSchema;
 
@@ -328,6 +329,18 @@ pub enum Blocker {
         /// Which.
         limit: LimitId,
         /// When its rate allows the next one; absent for concurrency.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        free_at: Option<Time>,
+    },
+    /// A rule.
+    Rule {
+        /// Which.
+        rule: RuleId,
+        /// About which thing.
+        #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
+        #[schema(value_type = String)]
+        key: SmolStr,
+        /// When its window ends; absent: when what is in flight ends, or what must come first was completed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         free_at: Option<Time>,
     },

@@ -157,6 +157,16 @@ fn words(record: &Record) -> String {
         Event::ActionRemoved(e) => format!("{} by {by}", e.pattern),
         Event::LimitSet(e) => format!("{}: {} by {by}", e.id, super::limits::measure(e)),
         Event::LimitRemoved(e) => format!("{} by {by}", e.limit),
+        Event::RuleSet(e) => format!(
+            "{} version {} {} by {by}{}",
+            e.rule.id,
+            e.version,
+            show::word(&e.rule.stage),
+            because(&e.reason)
+        ),
+        Event::RuleRemoved(e) => format!("{} by {by}{}", e.rule, because(&e.reason)),
+        Event::RuleTripped(e) => format!("{} {}", e.rule, show::thing(&e.key)),
+        Event::RuleReset(e) => format!("{} by {by}{}", e.rule, because(&e.reason)),
         Event::BudgetSet(e) => format!("{}: {} by {by}", e.id, show::amount(e.hard, e.unit)),
         Event::BudgetRemoved(e) => format!("{} by {by}", e.budget),
         Event::BudgetToppedUp(e) => format!("{} by {}{}", e.budget, e.amount, because(&e.reason)),

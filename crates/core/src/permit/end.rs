@@ -1,17 +1,19 @@
 //! Every way a permit ends: finished by its holder, denied, expired, revoked. Each gives everything back.
-use super::gates::Stop;
+use super::gates::{Report, Stop};
 use super::{Phase, extend, grant, queue, request};
 use crate::budget::decide::{post, soft_reached};
 use crate::decide::{Decided, Events, invalid, rejected};
 use crate::memory::Outcome;
+use crate::rule::apply::End;
 use crate::state::State;
 use crate::timers::Timer;
 use crate::{budget, limit};
 use fleet_types::budget::Cost;
-use fleet_types::event::{Denied, Expired, ExtensionDenied, Finished};
+use fleet_types::event::{Denied, Expired, ExtensionDenied, Finished, RuleTripped};
 use fleet_types::explain::Gate;
-use fleet_types::permit::{BudgetCharge, COST_MAX, Denial, Ending, Finish};
+use fleet_types::permit::{Blocker, BudgetCharge, COST_MAX, Denial, Ending, Finish, Request};
 use fleet_types::{Actor, AgentId, Code, Event, Millis, PermitId, Rejection, Time};
+use std::sync::Arc;
 
 /// The permit, if it is live and belongs to this agent, for which the caller speaks.
 pub fn owned(state: &State, by: &Actor, id: PermitId, agent: &AgentId) -> Result<u32, Rejection> {
@@ -50,6 +52,7 @@ pub fn decide(state: &State, by: &Actor, finish: &Finish, now: Time) -> Decided 
             Decided::event(Event::PermitDenied(Denied {
                 request: permit.request.clone(),
                 denial: request::denial(permit.id, *stop, Vec::new()),
+                rules: None,
             }))
         }
         (Phase::Waiting(_), Ending::Completed | Ending::Failed) => rejected(
@@ -114,13 +117,17 @@ pub fn finished(state: &mut State, event: &Finished, at: Time) {
     let Some(permit) = state.permits.remove(key) else {
         return;
     };
-    let class = permit.class();
-    let Phase::Granted(granted) = permit.phase else {
+    let Phase::Granted(granted) = &permit.phase else {
         return;
     };
     state.timers.forget_one();
     let cancelled = finish.ending == Ending::Cancelled;
-    grant::give_back(state, &granted, key, permit.agent, class, cancelled);
+    let end = match finish.ending {
+        Ending::Completed => End::Completed,
+        Ending::Failed => End::Failed,
+        Ending::Cancelled => End::Cancelled,
+    };
+    grant::give_back(state, granted, key, &permit, end);
     budget::apply::post(state, &granted.reservations, &event.posted, at);
     if !event.overrun.is_zero() {
         budget::apply::overrun(state, &granted.reservations, event.overrun);
@@ -157,6 +164,36 @@ pub fn finished(state: &mut State, event: &Finished, at: Time) {
             state.totals.failed += 1;
         }
         Ending::Cancelled => state.totals.cancelled += 1,
+    }
+}
+
+/// A denial by a gate; a throttle that it passes for the first time stops the thing from now on.
+pub fn denial(
+    state: &State,
+    permit: PermitId,
+    request: &Arc<Request>,
+    stop: Stop,
+    report: Report,
+) -> Events {
+    let mut then = Vec::new();
+    if stop.code == Code::RuleTripped
+        && let Some(Blocker::Rule { rule, key, .. }) = &stop.blocker
+        && let Some(entry) = state.rules.key(rule).and_then(|key| state.rules.get(key))
+        && !entry.tripped.contains(key)
+    {
+        then.push(Event::RuleTripped(RuleTripped {
+            rule: rule.clone(),
+            key: key.clone(),
+        }));
+    }
+    let answer = Event::PermitDenied(Denied {
+        request: request.clone(),
+        rules: report.notes(),
+        denial: request::denial(permit, stop, report.gates),
+    });
+    Events {
+        then,
+        ..Events::one(answer)
     }
 }
 
@@ -206,11 +243,10 @@ fn taken_back(state: &mut State, id: PermitId, why: Code) -> Option<u32> {
     extend::leave(state, key);
     state.unlink(key);
     let permit = state.permits.remove(key)?;
-    let class = permit.class();
-    match permit.phase {
+    match &permit.phase {
         Phase::Granted(granted) => {
             state.timers.forget_one();
-            grant::give_back(state, &granted, key, permit.agent, class, false);
+            grant::give_back(state, granted, key, &permit, End::Unknown);
         }
         Phase::Waiting(_) => {
             state.memory.end_wait(&permit.request, key);
@@ -257,11 +293,13 @@ pub fn due(state: &State, armed: Time, timer: Timer) -> Option<Event> {
                 super::WaitsOn::Halt => Gate::Halt,
                 super::WaitsOn::Agent => Gate::AgentState,
                 super::WaitsOn::Limit(_) => Gate::Limits,
+                super::WaitsOn::Rule(_) => Gate::Rules,
                 super::WaitsOn::Locks => Gate::Locks,
             };
             Some(Event::PermitDenied(Denied {
                 request: permit.request.clone(),
                 denial: request::denial(id, *stop, Vec::new()),
+                rules: None,
             }))
         }
         Timer::Extension(id) => {

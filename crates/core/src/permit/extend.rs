@@ -6,6 +6,7 @@ use super::{Extension, PermitKey, Phase, Rank, end, grant, request};
 use crate::decide::{Decided, Events, invalid, rejected};
 use crate::lock::check::{Asker, Obstacle, obstacles};
 use crate::lock::deadlock;
+use crate::rule;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
 use fleet_types::event::{Extended, ExtensionDenied, ExtensionQueued};
@@ -13,6 +14,7 @@ use fleet_types::explain::Gate;
 use fleet_types::limit::Class;
 use fleet_types::lock::{Claim, Mode};
 use fleet_types::permit::{Blocker, Extend};
+use fleet_types::rule::Mark;
 use fleet_types::{Actor, Code, Event, Reply, Seq, Time, Token};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -69,10 +71,11 @@ pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Dec
     }
     let ask = ask(state, by, key, permit.rank, now);
     let stop = match pass_extension(&ask, &wanted) {
-        Ok(()) => {
+        Ok(rules) => {
             return Decided::event(Event::PermitExtended(Extended {
                 permit: permit.id,
                 resources: wanted,
+                rules,
             }));
         }
         Err(stop) => stop,
@@ -166,6 +169,7 @@ fn ask<'s>(state: &'s State, by: &'s Actor, key: PermitKey, rank: Rank, now: Tim
         },
         waits_for_limit: None,
         waits_for_agent: false,
+        extends: true,
         explain: false,
         now,
     }
@@ -188,9 +192,10 @@ pub fn again(state: &State, key: PermitKey, now: Time) -> Option<Events> {
     let by = Actor::System;
     let ask = ask(state, &by, key, extension.rank, now);
     match pass_extension(&ask, &extension.extend.resources) {
-        Ok(()) => Some(Events::one(Event::PermitExtended(Extended {
+        Ok(rules) => Some(Events::one(Event::PermitExtended(Extended {
             permit: permit.id,
             resources: extension.extend.resources.clone(),
+            rules,
         }))),
         Err(stop) if stop.can_wait => None,
         Err(stop) => Some(Events::one(Event::PermitExtensionDenied(ExtensionDenied {
@@ -221,8 +226,15 @@ pub fn extended(state: &mut State, event: &Extended, seq: Seq) {
         }
     }
     let more = grant::take(state, key, &event.resources, Token(seq.0));
+    let agent = state.permits[key].request.agent.clone();
+    let marks = event.rules.iter().flat_map(|rules| &rules.marks);
+    let marks: Vec<Mark> = marks.cloned().collect();
+    let marks = rule::apply::begin(state, &marks, None, &agent);
     if let Phase::Granted(granted) = &mut state.permits[key].phase {
         granted.held.extend(more);
+        if !marks.is_empty() {
+            granted.marks.get_or_insert_default().extend(marks);
+        }
     }
 }
 

@@ -8,13 +8,16 @@ use crate::decide::Events;
 use crate::limit::LimitKey;
 use crate::lock::Holder;
 use crate::memory::Outcome;
+use crate::rule::RuleKey;
+use crate::rule::apply::End;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
-use crate::{budget, limit};
+use crate::{budget, limit, rule};
 use fleet_types::event::Granted;
-use fleet_types::limit::{Class, Each};
+use fleet_types::limit::Each;
 use fleet_types::lock::Claim;
 use fleet_types::permit::Request;
+use fleet_types::rule::Notes;
 use fleet_types::{Event, Millis, PermitId, Seq, Time, Token};
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -48,6 +51,8 @@ impl<C> Found<C> {
 /// The small keys of what a grant names, so that applying it right after deciding looks no name up again.
 pub struct Keys {
     pub agent: AgentKey,
+    /// One for each mark.
+    pub rules: SmallVec<[RuleKey; 4]>,
     /// One for each charge.
     pub limits: SmallVec<[LimitKey; 4]>,
     /// One for each charge.
@@ -64,7 +69,15 @@ pub fn events(
     now: Time,
 ) -> Events {
     let ttl = request.ttl_ms.unwrap_or(state.settings.ttl_ms_default);
-    let Passed { limits, budgets } = passed;
+    let Passed {
+        marks,
+        limits,
+        budgets,
+    } = passed;
+    let rules = Notes {
+        marks: marks.charges,
+        observed: report.observed.to_vec(),
+    };
     let reserved = budgets.keys.iter().zip(&budgets.charges);
     let then = reserved.filter_map(|(key, charge)| {
         let entry = state.budgets.get(*key)?;
@@ -78,10 +91,12 @@ pub fn events(
             expires_at: now.after(ttl),
             limits: limits.charges,
             budgets: budgets.charges,
+            rules: rules.filled(),
             explain: report.gates,
         }),
         keys: Some(Keys {
             agent,
+            rules: marks.keys,
             limits: limits.keys,
             budgets: budgets.keys,
         }),
@@ -104,6 +119,7 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
         held: SmallVec::new(),
         charges: SmallVec::new(),
         reservations: SmallVec::new(),
+        marks: None,
         extension: None,
     });
     let key = match state.permits.key(event.permit) {
@@ -141,11 +157,16 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
         let keys = keys.map(|keys| &keys.budgets[..]);
         budget::apply::reserve(state, &event.budgets, keys, at)
     };
+    let marks = event.rules.as_ref().map(|rules| {
+        let keys = keys.map(|keys| &keys.rules[..]);
+        rule::apply::begin(state, &rules.marks, keys, &request.agent)
+    });
     let held = take(state, key, &request.resources, Token(seq.0));
     if let Phase::Granted(granted) = &mut state.permits[key].phase {
         granted.held = held;
         granted.charges = charges;
         granted.reservations = reservations;
+        granted.marks = marks.filter(|marks| !marks.is_empty()).map(Box::new);
     }
     state
         .timers
@@ -224,17 +245,22 @@ pub fn give_back(
     state: &mut State,
     granted: &super::Granted,
     key: PermitKey,
-    agent: AgentKey,
-    class: Class,
-    refund: bool,
+    permit: &Permit,
+    end: End,
 ) {
+    let (agent, class) = (permit.agent, permit.class());
     for lock in &granted.held {
         if state.locks.let_go(lock.node, key) {
             let path = lock.path.text().clone();
             state.wakes.insert(Wake::Lock(path));
         }
     }
+    let refund = end == End::Cancelled;
     limit::apply::release(state, &granted.charges, class, refund);
+    if let Some(marks) = &granted.marks {
+        let at = state.now;
+        rule::apply::end(state, marks, &permit.request.agent, end, at);
+    }
     budget::apply::release(state, &granted.reservations);
     let agent_entry = &mut state.agents.agents[agent];
     agent_entry.in_flight -= 1;

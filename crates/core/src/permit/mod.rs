@@ -17,6 +17,8 @@ use crate::lock::NodeKey;
 use crate::lock::check::Asker;
 use crate::map::{Map, Slab};
 use crate::memory::Remembered;
+use crate::rule::RuleKey;
+use crate::rule::apply::Kept;
 use crate::state::State;
 use fleet_types::agent::Priority;
 use fleet_types::limit::Class;
@@ -25,6 +27,7 @@ use fleet_types::permit::{Blocker, Command, Extend, Request};
 use fleet_types::{Actor, Millis, PermitId, ResourcePath, Time, Token};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use std::ops::{Index, IndexMut};
 use std::sync::Arc;
@@ -111,6 +114,8 @@ pub enum WaitsOn {
     Agent,
     /// A limit.
     Limit(u32),
+    /// A rule.
+    Rule(RuleKey),
     /// Its resources.
     Locks,
 }
@@ -123,6 +128,9 @@ pub struct Granted {
     pub held: SmallVec<[HeldLock; 1]>,
     pub charges: Charges,
     pub reservations: Reservations,
+    /// What it is to rules, if to any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub marks: Option<Box<Kept>>,
     pub extension: Option<Box<Extension>>,
 }
 
@@ -202,12 +210,18 @@ impl Permits {
 }
 
 impl Waiting {
-    /// When the rate it waits for has room again.
+    /// When the rate it waits for has room again, or the window of the rule is over.
     pub fn free_at(&self) -> Option<Time> {
         match (&self.on, &self.blocker) {
-            (WaitsOn::Limit(_), Blocker::Limit { free_at, .. }) => *free_at,
+            (WaitsOn::Limit(_), Blocker::Limit { free_at, .. })
+            | (WaitsOn::Rule(_), Blocker::Rule { free_at, .. }) => *free_at,
             _ => None,
         }
+    }
+
+    /// The thing that the rule it waits for stops.
+    pub fn thing(&self) -> SmolStr {
+        queue::thing(&self.blocker)
     }
 }
 
@@ -317,6 +331,15 @@ pub fn rebuild(state: &mut State) {
             crate::limit::apply::compile(state, key);
         }
     }
+    for key in 0..state.rules.entries.len() as u32 {
+        if state
+            .rules
+            .get(key)
+            .is_some_and(|e| state.rules.key(&e.rule.id) == Some(key))
+        {
+            crate::rule::apply::compile(state, key);
+        }
+    }
     for key in 0..state.budgets.entries.len() as u32 {
         crate::budget::apply::compile(state, key);
     }
@@ -334,8 +357,12 @@ pub fn rebuild(state: &mut State) {
             Phase::Waiting(_) => queue::enter(state, key),
             Phase::Granted(granted) => {
                 let (charges, class) = (granted.charges.clone(), permit.class());
+                let (marks, holder) = (granted.marks.clone(), permit.request.agent.clone());
                 state.agents.agents[agent].in_flight += 1;
                 crate::limit::apply::recount(state, &charges, class);
+                if let Some(marks) = marks {
+                    crate::rule::apply::begin_again(state, &marks, &holder);
+                }
                 grant::hold_again(state, key);
                 if state.permits[key].extension().is_some() {
                     extend::enter(state, key);

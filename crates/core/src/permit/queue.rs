@@ -3,19 +3,21 @@
 //! A waiting permit holds and consumes nothing (I7); when its turn comes it passes all gates again, from the first.
 use super::gates::{Ask, Report, Stop, pass};
 use super::{
-    NOTHING, Permit, PermitKey, Phase, Place, Rank, Waiting, WaitsOn, extend, grant, request,
+    NOTHING, Permit, PermitKey, Phase, Place, Rank, Waiting, WaitsOn, end, extend, grant, request,
 };
 use crate::decide::Events;
 use crate::limit::Entry;
 use crate::limit::check::{count_keys, counts_of};
 use crate::lock::check::Asker;
+use crate::rule;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
-use fleet_types::event::{Denied, Queued, Requeued};
+use fleet_types::event::{Queued, Requeued};
 use fleet_types::limit::Each;
 use fleet_types::lock::Mode;
 use fleet_types::permit::{Blocker, Queued as QueuedAnswer, Request};
 use fleet_types::{Actor, Event, PermitId, Time};
+use smol_str::SmolStr;
 use std::ops::Bound;
 
 pub fn queued(state: &mut State, event: &Queued, at: Time) {
@@ -71,16 +73,22 @@ fn inherit(state: &mut State, key: PermitKey) {
     }
 }
 
-/// The rate that a permit waits for has room again: it may go, if it is next. If not, whoever is has a timer of its own,
+/// The rate that a permit waits for has room again, or the window of a rule is over: it may go, if it is next. If not, whoever is has a timer of its own,
 /// and one of those behind, which a restart arms once more, must not bring that forward.
 pub fn rate_has_room(state: &mut State, armed: Time, id: PermitId) {
     let Some(key) = state.permits.key(id) else {
         return;
     };
     let permit = &state.permits[key];
-    if let Phase::Waiting(waiting) = &permit.phase
-        && waiting.free_at() == Some(armed)
-        && let WaitsOn::Limit(limit) = waiting.on
+    let Phase::Waiting(waiting) = &permit.phase else {
+        return;
+    };
+    if waiting.free_at() != Some(armed) {
+        return;
+    }
+    if let WaitsOn::Rule(rule) = waiting.on {
+        state.wakes.insert(Wake::Rule(rule, waiting.thing()));
+    } else if let WaitsOn::Limit(limit) = waiting.on
         && let Some(entry) = state.limits.get(limit)
     {
         let counts = counts_of(&entry.limit, &permit.request);
@@ -114,6 +122,10 @@ fn waits_on(state: &State, blocker: &Blocker) -> WaitsOn {
             Some(key) => WaitsOn::Limit(key),
             None => WaitsOn::Locks,
         },
+        Blocker::Rule { rule, .. } => match state.rules.key(rule) {
+            Some(key) => WaitsOn::Rule(key),
+            None => WaitsOn::Locks,
+        },
         Blocker::Lock { .. } | Blocker::Turn { .. } => WaitsOn::Locks,
         Blocker::Budget { .. } | Blocker::Cycle { .. } => WaitsOn::Locks, // Never waited for.
     }
@@ -127,6 +139,7 @@ pub fn enter(state: &mut State, key: PermitKey) {
     };
     let (place, class, agent, id) = (permit.place(key), permit.class(), permit.agent, permit.id);
     let (on, free_at, request) = (waiting.on, waiting.free_at(), permit.request.clone());
+    let thing = waiting.thing();
     state.timers.arm(waiting.until, Timer::Wait(id));
     state.permits.waiting += 1;
     match on {
@@ -145,6 +158,14 @@ pub fn enter(state: &mut State, key: PermitKey) {
                 entry.queue.insert(class, agent, place, &counts);
             }
         }
+        WaitsOn::Rule(rule) => {
+            if let Some(at) = free_at {
+                state.timers.arm(at, Timer::Rate(id));
+            }
+            if let Some(entry) = state.rules.get_mut(rule) {
+                entry.waiting.entry(thing).or_default().insert(place);
+            }
+        }
         WaitsOn::Locks => {
             for claim in &request.resources {
                 state.locks.wait(claim.path.as_str(), place, claim.mode);
@@ -160,7 +181,7 @@ pub fn leave(state: &mut State, key: PermitKey) {
         return;
     };
     let (place, class, agent) = (permit.place(key), permit.class(), permit.agent);
-    let (on, request) = (waiting.on, permit.request.clone());
+    let (on, request, thing) = (waiting.on, permit.request.clone(), waiting.thing());
     state.timers.forget_one();
     if waiting.free_at().is_some() {
         state.timers.forget_one();
@@ -182,6 +203,20 @@ pub fn leave(state: &mut State, key: PermitKey) {
             entry.queue.remove(class, agent, place, &counts);
             for count in counts {
                 state.limits.wake_count(limit, &count, &mut state.wakes);
+            }
+        }
+        WaitsOn::Rule(rule) => {
+            let Some(entry) = state.rules.get_mut(rule) else {
+                return;
+            };
+            if let Some(line) = entry.waiting.get_mut(&thing) {
+                line.remove(&place);
+                if line.is_empty() {
+                    entry.waiting.remove(&thing);
+                }
+            }
+            if !entry.waiting.is_empty() {
+                state.wakes.insert(Wake::Rule(rule, thing)); // Those behind it may go now.
             }
         }
         WaitsOn::Locks => {
@@ -225,6 +260,7 @@ pub fn next_for(
                 .filter(|place| is_next(state, entry, *place))
                 .collect()
         }
+        Wake::Rule(key, thing) => state.rules.get(*key)?.waiters(thing),
         Wake::Lock(path) => state.locks.waiters_around_path(path),
     };
     for place in places {
@@ -242,7 +278,7 @@ pub fn next_for(
             // Whoever stands behind the first one cannot go either.
             Wake::Agent(_) => return None,
             Wake::Lock(path) if closes(state, place.permit, path) => return None,
-            Wake::Halts | Wake::Moved(_) | Wake::Limit(..) | Wake::Lock(_) => {}
+            Wake::Halts | Wake::Moved(_) | Wake::Limit(..) | Wake::Rule(..) | Wake::Lock(_) => {}
         }
     }
     None
@@ -308,10 +344,10 @@ pub fn again(state: &State, key: PermitKey, in_turn: bool, now: Time) -> Option<
             Some(grant::events(state, asked, request, passed, report, now))
         }
         Err(stop) if stop.can_wait => moved(state, permit, waiting, *stop),
-        Err(stop) => Some(Events::one(Event::PermitDenied(Denied {
-            request: permit.request.clone(),
-            denial: request::denial(permit.id, *stop, report.gates),
-        }))),
+        Err(stop) => {
+            let (id, request) = (permit.id, &permit.request);
+            Some(end::denial(state, id, request, *stop, report))
+        }
     }
 }
 
@@ -336,9 +372,10 @@ fn ask<'s>(
         },
         waits_for_limit: match waiting.on {
             WaitsOn::Limit(limit) => Some(limit),
-            WaitsOn::Halt | WaitsOn::Agent | WaitsOn::Locks => None,
+            WaitsOn::Halt | WaitsOn::Agent | WaitsOn::Rule(_) | WaitsOn::Locks => None,
         },
         waits_for_agent: waiting.on == WaitsOn::Agent,
+        extends: false,
         explain: permit.request.explain,
         now,
     }
@@ -348,17 +385,26 @@ fn ask<'s>(
 fn moved(state: &State, permit: &Permit, waiting: &Waiting, stop: Stop) -> Option<Events> {
     let waits_for = stop.blocker?;
     let later = |blocker: &Blocker| match blocker {
-        Blocker::Limit { free_at, .. } => *free_at,
+        Blocker::Limit { free_at, .. } | Blocker::Rule { free_at, .. } => *free_at,
         _ => None,
     };
-    let same =
-        waits_on(state, &waits_for) == waiting.on && later(&waits_for) == later(&waiting.blocker);
+    let same = waits_on(state, &waits_for) == waiting.on
+        && later(&waits_for) == later(&waiting.blocker)
+        && thing(&waits_for) == thing(&waiting.blocker);
     (!same).then(|| {
         Events::one(Event::PermitRequeued(Requeued {
             permit: permit.id,
             waits_for,
         }))
     })
+}
+
+/// The thing that a rule stops, if one does.
+pub fn thing(blocker: &Blocker) -> SmolStr {
+    match blocker {
+        Blocker::Rule { key, .. } => key.clone(),
+        _ => SmolStr::default(),
+    }
 }
 
 /// How many come before a request that will wait for this.
@@ -386,6 +432,13 @@ fn before(
         WaitsOn::Halt => state.halts.waiting.range(..place).count() as u64,
         WaitsOn::Agent => state.agents.agents[agent].waiting.range(..place).count() as u64,
         WaitsOn::Limit(key) => state.limits.get(key).map_or(0, |e| e.queue.before(place)),
+        WaitsOn::Rule(key) => {
+            let waiters = |entry: &rule::Entry| {
+                let waiters = entry.waiters(&thing(waits_for));
+                waiters.partition_point(|waiter| *waiter < place) as u64
+            };
+            state.rules.get(key).map_or(0, waiters)
+        }
         WaitsOn::Locks => in_locks(),
     }
 }

@@ -1,13 +1,13 @@
 //! May this happen now? A request becomes granted, queued or denied in one step.
 use super::gates::{Ask, Report, Stop, pass};
-use super::{Place, Rank, grant, queue};
+use super::{Place, Rank, end, grant, queue};
 use crate::agent::{Agent, AgentKey};
 use crate::decide::{Decided, rejected};
 use crate::lock::check::Asker;
 use crate::memory::{Found, Outcome, Remembered};
 use crate::state::State;
 use fleet_types::agent::Priority;
-use fleet_types::event::{Denied, Queued};
+use fleet_types::event::Queued;
 use fleet_types::explain::GateReport;
 use fleet_types::limit::Class;
 use fleet_types::lock::Held;
@@ -64,7 +64,7 @@ pub fn decide(
                     can_wait: false,
                     ..*stop
                 };
-                return deny(permit, request, full, report.gates);
+                return Decided::Events(end::denial(state, permit, request, full, report));
             }
             let Some(waits_for) = stop.blocker else {
                 unreachable!("what one can wait for has a name")
@@ -76,10 +76,11 @@ pub fn decide(
                 waits_for,
                 position,
                 until: now.after(request.wait_ms),
+                rules: report.notes(),
                 explain: report.gates,
             }))
         }
-        Err(stop) => deny(permit, request, *stop, report.gates),
+        Err(stop) => Decided::Events(end::denial(state, permit, request, *stop, report)),
     }
 }
 
@@ -154,6 +155,7 @@ pub fn first_ask<'s>(
         },
         waits_for_limit: None,
         waits_for_agent: false,
+        extends: false,
         explain: request.explain,
         now,
     }
@@ -175,13 +177,6 @@ pub fn denial(permit: PermitId, stop: Stop, explain: Vec<GateReport>) -> Box<Den
         retry_after_ms: stop.retry_after,
         explain,
     })
-}
-
-fn deny(permit: PermitId, request: &Arc<Request>, stop: Stop, explain: Vec<GateReport>) -> Decided {
-    Decided::event(Event::PermitDenied(Denied {
-        request: request.clone(),
-        denial: denial(permit, stop, explain),
-    }))
 }
 
 /// The first answer again (I5). One that still waits is told where it stands now.

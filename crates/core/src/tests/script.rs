@@ -6,6 +6,7 @@
 //! action PATTERN [risk_reducing] unaction PATTERN           label=K:V wherever labels are taken
 //! limit ID rate=N/MS|at_once=N [burst=N] [each=…] [reserve=CLASS:N…] [dynamic=FLOOR..CEILING@MS] [selector]
 //! budget ID money=N|tokens=N [soft=N] [period=…] [each=agent|label:K] [selector]    topup ID N [account=A]
+//! rule {JSON without spaces}     unrule ID     rollback ID [to=VERSION]     reset ID     arg=NAME:VALUE where one asks
 //! ask AGENT REQUEST [MODE:PATH…] [do=ACTION] [wait=MS] [ttl=MS] [prio=N] [money=N] [tokens=N] [on=INSTANCE[@OLD]]
 //! finish|fail|cancel AGENT REQUEST [money=N] [tokens=N] [latency=MS]     renew AGENT REQUEST [ttl=MS]
 //! extend AGENT REQUEST MODE:PATH… [wait=MS]                              again AGENT REQUEST: the same body once more
@@ -264,6 +265,19 @@ impl Player {
                     "budget": id, "amount": number(line.word(2)), "account": line.option("account"),
                 }))}),
             ),
+            "rule" => {
+                let rule: Value = serde_json::from_str(id).unwrap();
+                command("rule", json!({"set": {"rule": rule}}))
+            }
+            "unrule" => command("rule", json!({"remove": {"rule": id}})),
+            "rollback" => {
+                let version = line.number("to");
+                command(
+                    "rule",
+                    json!({"roll_back": {"rule": id, "version": version}}),
+                )
+            }
+            "reset" => command("rule", json!({"reset": {"rule": id}})),
             "ask" => {
                 let command = self.ask(line);
                 self.asked.insert(line.word(2).to_owned(), command.clone());
@@ -326,6 +340,18 @@ impl Player {
             let epoch = self.epoch(&format!("{agent}/{name}"), back);
             json!({"id": name, "epoch": epoch})
         });
+        let arguments = line.options.iter().filter(|(key, _)| *key == "arg");
+        let arguments = arguments.map(|(_, pair)| {
+            let (name, value) = pair.split_once(':').unwrap();
+            let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+            (name.to_owned(), value)
+        });
+        let arguments: Map<String, Value> = arguments.collect();
+        let parameters = match line.option("with") {
+            Some(text) => json!({"with": text}),
+            None if arguments.is_empty() => Value::Null,
+            None => arguments.into(),
+        };
         let body = compact(json!({
             "request_id": line.word(2), "agent": agent,
             "action": line.option("do").unwrap_or("work"),
@@ -333,7 +359,7 @@ impl Player {
             "cost": {"money_micros": line.number("money").unwrap_or(0), "tokens": line.number("tokens").unwrap_or(0)},
             "priority": line.number("prio"), "wait_ms": line.number("wait").unwrap_or(0),
             "ttl_ms": line.number("ttl"), "labels": line.labels(), "instance": instance,
-            "parameters": line.option("with").map(|text| json!({"with": text})),
+            "parameters": parameters,
         }));
         command("permit", json!({"request": body}))
     }

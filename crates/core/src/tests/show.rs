@@ -1,5 +1,6 @@
 //! Answers and records in a line each, with the names a script uses.
 use super::world::World;
+use fleet_types::explain::Gate;
 use fleet_types::lock::Held;
 use fleet_types::permit::{Blocker, Decision, Denial};
 use fleet_types::{Answer, Event, HaltId, PermitId, Record, Reply, Time};
@@ -84,6 +85,10 @@ impl Names {
                 Some(at) => format!("limit {limit} until {}", time(*at, world)),
                 None => format!("limit {limit}"),
             },
+            Blocker::Rule { rule, key, free_at } => {
+                let until = free_at.map(|at| format!(" until {}", time(at, world)));
+                format!("rule {rule} on {key:?}{}", until.unwrap_or_default())
+            }
             Blocker::Budget {
                 budget,
                 available,
@@ -109,6 +114,9 @@ impl Names {
         }
         if let Some(after) = denial.retry_after_ms {
             text += &format!(", again in {} ms", after.0);
+        }
+        if denial.gate == Gate::Rules {
+            text += &format!(": {}", self.renamed(denial.reason.as_str()));
         }
         text
     }
@@ -201,6 +209,7 @@ impl Names {
                 event.used,
                 event.soft
             ),
+            Event::RuleTripped(event) => format!("rule {} tripped for {}", event.rule, event.key),
             Event::HaltOrdered(event) => format!("revoked: {}", self.permits(&event.revoked)),
             Event::InstanceConnected(event) => {
                 format!("released: {}", self.permits(&event.released))

@@ -1,8 +1,8 @@
 //! The gates of a permit, in the order of passage; the first that cannot pass decides (I7: nothing is consumed
 //! here, only found to be free; the grant consumes it all at once).
 //!
-//! To add a gate: a file here, its place in [`pass`], its name in `fleet_types::explain::Gate`. Policy and rules
-//! belong between capability and limits, approval between budgets and locks.
+//! To add a gate: a file here, its place in [`pass`], its name in `fleet_types::explain::Gate`. Policy belongs between
+//! capability and rules, approval between budgets and locks.
 mod agent_state;
 mod budgets;
 mod capability;
@@ -10,14 +10,18 @@ mod halt;
 mod identity;
 mod limits;
 mod locks;
+mod rules;
 
 use crate::agent::{Agent, AgentKey};
 use crate::lock::check::Asker;
 use crate::permit::grant::Found;
+use crate::rule::judge::{Marks, Observed};
 use crate::state::State;
 use fleet_types::explain::{Gate, GateReport, Verdict};
 use fleet_types::limit::Class;
+use fleet_types::lock::Claim;
 use fleet_types::permit::{Blocker, BudgetCharge, LimitCharge, Request};
+use fleet_types::rule::Notes;
 use fleet_types::{Actor, Code, Millis, Text, Time};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -35,6 +39,8 @@ pub struct Ask<'s> {
     pub waits_for_limit: Option<u32>,
     /// Whether it stands in the queue of its agent's own concurrency.
     pub waits_for_agent: bool,
+    /// Whether it holds already and asks for more: then rules are asked only about the resources.
+    pub extends: bool,
     /// Whether every gate should be asked about everything.
     pub explain: bool,
     pub now: Time,
@@ -43,6 +49,7 @@ pub struct Ask<'s> {
 /// What a grant will consume.
 #[derive(Default)]
 pub struct Passed {
+    pub marks: Marks,
     pub limits: Found<LimitCharge>,
     pub budgets: Found<BudgetCharge>,
 }
@@ -86,14 +93,16 @@ impl Stop {
 #[derive(Default)]
 pub struct Report {
     pub gates: Vec<GateReport>,
+    /// Rules that are observed and would have stopped it.
+    pub observed: Observed,
     wanted: bool,
 }
 
 impl Report {
     pub fn new(wanted: bool) -> Self {
         Report {
-            gates: Vec::new(),
             wanted,
+            ..Report::default()
         }
     }
 
@@ -105,6 +114,15 @@ impl Report {
         {
             gate.saw.insert(SmolStr::new(name()), value);
         }
+    }
+
+    /// What rules had to do with an answer that is no grant.
+    pub fn notes(&self) -> Option<Box<Notes>> {
+        Notes {
+            marks: Vec::new(),
+            observed: self.observed.to_vec(),
+        }
+        .filled()
     }
 
     fn begin(&mut self, gate: Gate) {
@@ -159,20 +177,28 @@ fn pass_in_order(ask: &Ask<'_>, report: &mut Report) -> Result<Passed, Box<Stop>
     agent_state::pass(ask, report)?;
     report.begin(Gate::Capability);
     capability::pass(ask)?;
+    report.begin(Gate::Rules);
+    let marks = rules::pass(ask, report)?;
     report.begin(Gate::Limits);
     let limits = limits::pass(ask, report)?;
     report.begin(Gate::Budget);
     let budgets = budgets::pass(ask, report)?;
     report.begin(Gate::Locks);
     locks::pass(ask, report)?;
-    Ok(Passed { limits, budgets })
+    Ok(Passed {
+        marks,
+        limits,
+        budgets,
+    })
 }
 
 /// A permit that holds and asks for more passes these again: session, halt and what the agent may do are checked
 /// when the lock is granted, not only when the wait began.
-pub fn pass_extension(ask: &Ask<'_>, claims: &[fleet_types::lock::Claim]) -> Result<(), Box<Stop>> {
+pub fn pass_extension(ask: &Ask<'_>, claims: &[Claim]) -> Result<Option<Box<Notes>>, Box<Stop>> {
     halt::pass(ask, &mut Report::default())?;
     agent_state::alive(ask)?;
     capability::resources(ask, claims)?;
-    locks::free(ask, claims)
+    let notes = rules::pass_extension(ask, claims)?;
+    locks::free(ask, claims)?;
+    Ok(notes)
 }

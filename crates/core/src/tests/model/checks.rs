@@ -177,6 +177,7 @@ fn denials_are_justified(world: &World, reference: &Reference, begin: usize) {
                 Blocker::AgentConcurrency { .. }
                 | Blocker::Halt { .. }
                 | Blocker::Limit { .. }
+                | Blocker::Rule { .. }
                 | Blocker::Cycle { .. },
             )
             | None => {}

@@ -1,0 +1,243 @@
+//! What setting rules, and the lives of permits, do to them.
+use super::case::CompiledCase;
+use super::decide::{VERSIONS_MAX, is_asked};
+use super::judge::{ONE, keep};
+use super::ledger::{Done, Ledger};
+use super::{Entry, RuleKey, Version, other_case, per, window};
+use crate::state::{State, Wake};
+use fleet_types::event::{RuleRemoved, RuleReset, RuleSet, RuleTripped};
+use fleet_types::rule::{Form, Mark, Rule, Side};
+use fleet_types::{AgentId, Time};
+use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// What a permit is to rules, kept with it until it ends.
+pub type Kept = SmallVec<[KeptMark; 1]>;
+
+/// What a permit is to one rule.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeptMark {
+    pub rule: RuleKey,
+    pub era: u32,
+    pub side: Side,
+    pub key: SmolStr,
+    pub micros: u64,
+}
+
+/// How a permit ended, to rules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// Its holder said that it happened.
+    Completed,
+    /// Its holder said that it was tried in vain.
+    Failed,
+    /// Its holder said that it was not begun.
+    Cancelled,
+    /// Nobody said.
+    Unknown,
+}
+
+pub fn set(state: &mut State, event: &RuleSet) {
+    let rule = &event.rule;
+    let key = match state.rules.key(&rule.id) {
+        Some(key) => key,
+        None => {
+            let key = state.rules.entries.len() as RuleKey;
+            state.rules.by_id.insert(rule.id.clone(), key);
+            state.rules.entries.push(Some(Entry {
+                rule: rule.clone(),
+                version: 0,
+                versions: Vec::new(),
+                era: 0,
+                ledgers: [Ledger::default(), Ledger::default()],
+                tripped: BTreeSet::new(),
+                stopped: 0,
+                waiting: BTreeMap::new(),
+                cases: [None, None],
+            }));
+            key
+        }
+    };
+    unfile(state, key);
+    let Some(entry) = state.rules.get_mut(key) else {
+        return;
+    };
+    let former = std::mem::replace(&mut entry.rule, rule.clone());
+    if entry.version > 0 {
+        if !counts_alike(&former, rule) {
+            entry.ledgers = [Ledger::default(), Ledger::default()];
+            entry.tripped.clear();
+            entry.era += 1;
+        }
+        entry.versions.push(Version {
+            version: entry.version,
+            rule: former,
+        });
+        if entry.versions.len() > VERSIONS_MAX {
+            entry.versions.remove(0);
+        }
+    }
+    entry.version = event.version;
+    compile(state, key);
+    wake_all(state, key);
+}
+
+/// Whether what was remembered for one means the same to the other.
+fn counts_alike(one: &Rule, other: &Rule) -> bool {
+    let summed = |rule: &Rule| match &rule.form {
+        Form::Quota(quota) => quota.sum.clone(),
+        _ => None,
+    };
+    std::mem::discriminant(&one.form) == std::mem::discriminant(&other.form)
+        && one.when == other.when
+        && other_case(&one.form) == other_case(&other.form)
+        && per(&one.form) == per(&other.form)
+        && summed(one) == summed(other)
+}
+
+/// Files a rule under its cases; also when a snapshot was read.
+pub fn compile(state: &mut State, key: RuleKey) {
+    let Some(Some(entry)) = state.rules.entries.get_mut(key as usize) else {
+        return;
+    };
+    if !is_asked(&entry.rule) {
+        return;
+    }
+    let rule: Arc<Rule> = entry.rule.clone();
+    let cases = [Some(&rule.when), other_case(&rule.form)];
+    for (side, case) in cases.into_iter().enumerate() {
+        let Some(case) = case else {
+            continue;
+        };
+        let scopes = &mut state.scopes;
+        let compiled = CompiledCase::new(case, |path| scopes.ensure(path.as_str()));
+        state
+            .rules
+            .index
+            .insert(key * 2 + side as u32, &compiled.selector);
+        entry.cases[side] = Some(compiled);
+    }
+}
+
+fn unfile(state: &mut State, key: RuleKey) {
+    let Some(Some(entry)) = state.rules.entries.get_mut(key as usize) else {
+        return;
+    };
+    for (side, case) in entry.cases.iter_mut().enumerate() {
+        if let Some(case) = case.take() {
+            state
+                .rules
+                .index
+                .remove(key * 2 + side as u32, &case.selector);
+        }
+    }
+}
+
+/// Those who wait for it are let through to the next gate.
+pub fn removed(state: &mut State, event: &RuleRemoved) {
+    let Some(key) = state.rules.by_id.swap_remove(&event.rule) else {
+        return;
+    };
+    unfile(state, key);
+    wake_all(state, key);
+    let entry = &mut state.rules.entries[key as usize];
+    if entry.as_ref().is_some_and(|entry| entry.waiting.is_empty()) {
+        *entry = None;
+    } // Else kept, unfiled, until the last waiter has left.
+}
+
+pub fn tripped(state: &mut State, event: &RuleTripped) {
+    if let Some(key) = state.rules.key(&event.rule)
+        && let Some(entry) = state.rules.get_mut(key)
+    {
+        entry.tripped.insert(event.key.clone());
+    }
+}
+
+/// What was done before a reset counts no more, or the next request would trip it again.
+pub fn reset(state: &mut State, event: &RuleReset) {
+    if let Some(key) = state.rules.key(&event.rule)
+        && let Some(entry) = state.rules.get_mut(key)
+    {
+        for thing in std::mem::take(&mut entry.tripped) {
+            entry.ledgers[Side::Own as usize].clear_done(&thing);
+        }
+    }
+}
+
+/// Marks what a grant is to rules. A rule that is gone by now is passed over. `keys` are the rules', if known.
+pub fn begin(state: &mut State, marks: &[Mark], keys: Option<&[RuleKey]>, agent: &AgentId) -> Kept {
+    let mut kept = Kept::new();
+    let now = state.now;
+    for (number, mark) in marks.iter().enumerate() {
+        let rule = match keys {
+            Some(keys) => Some(keys[number]),
+            None => state.rules.key(&mark.rule),
+        };
+        let Some((rule, entry)) = rule.and_then(|key| Some((key, state.rules.get_mut(key)?)))
+        else {
+            continue;
+        };
+        let micros = mark.micros.unwrap_or(ONE);
+        let window = window(&entry.rule.form);
+        entry.ledgers[mark.side as usize].begin(&mark.key, agent, micros, now, window);
+        kept.push(KeptMark {
+            rule,
+            era: entry.era,
+            side: mark.side,
+            key: mark.key.clone(),
+            micros,
+        });
+    }
+    kept
+}
+
+/// Marks again what a permit that holds is to rules, when a snapshot was read.
+pub fn begin_again(state: &mut State, marks: &Kept, agent: &AgentId) {
+    for mark in marks {
+        if let Some(entry) = state.rules.get_mut(mark.rule)
+            && entry.era == mark.era
+        {
+            entry.ledgers[mark.side as usize].begin_again(&mark.key, agent, mark.micros);
+        }
+    }
+}
+
+/// What a permit was to rules is over: done, or not.
+pub fn end(state: &mut State, marks: &Kept, agent: &AgentId, how: End, at: Time) {
+    for mark in marks {
+        let Some(entry) = state.rules.get_mut(mark.rule) else {
+            continue;
+        };
+        if entry.era != mark.era {
+            continue;
+        }
+        let happened = match how {
+            End::Completed | End::Unknown => true,
+            End::Failed => matches!(entry.rule.form, Form::Throttle(_)), // It was tried again and again.
+            End::Cancelled => false,
+        };
+        let done = happened.then(|| Done {
+            at,
+            agent: agent.clone(),
+            micros: mark.micros,
+            completed: how == End::Completed,
+        });
+        let (keep, window) = (keep(&entry.rule.form), window(&entry.rule.form));
+        let ledger = &mut entry.ledgers[mark.side as usize];
+        ledger.end(&mark.key, agent, mark.micros, done, keep, window);
+        if !entry.waiting.is_empty() {
+            state.wakes.insert(Wake::Rule(mark.rule, mark.key.clone()));
+        }
+    }
+}
+
+fn wake_all(state: &mut State, key: RuleKey) {
+    let waiting = state.rules.get(key).map(|entry| &entry.waiting);
+    let things = waiting.into_iter().flat_map(BTreeMap::keys).cloned();
+    let wakes: Vec<Wake> = things.map(|thing| Wake::Rule(key, thing)).collect();
+    state.wakes.extend(wakes);
+}

@@ -1,0 +1,213 @@
+//! Setting, rolling back, resetting and removing rules.
+use super::judge::micros;
+use super::{Entry, other_case};
+use crate::decide::{Decided, Events, rejected};
+use crate::state::State;
+use fleet_types::event::{RuleRemoved, RuleReset, RuleSet};
+use fleet_types::rule::{Case, Command, Condition, Form, Rule, Stage};
+use fleet_types::{Actor, Code, Event, Millis, Rejection, RuleId, Text};
+use std::sync::Arc;
+
+/// Most rules of a fleet.
+const COUNT_MAX: usize = 10_000;
+/// Earlier versions that can be rolled back to; all stand in the journal.
+pub const VERSIONS_MAX: usize = 32;
+/// Longest window: 31 days.
+const WINDOW_MS_MAX: u64 = 31 * 86_400_000;
+/// Most conditions of a case, and values of one.
+const CONDITIONS_MAX: usize = 32;
+
+pub fn decide(state: &State, by: &Actor, command: &Command) -> Decided {
+    match command {
+        Command::Set { rule, reason } => set(state, rule, reason),
+        Command::Remove { rule, reason } => match find(state, rule) {
+            Ok(_) => Decided::event(Event::RuleRemoved(RuleRemoved {
+                rule: rule.clone(),
+                reason: reason.clone(),
+            })),
+            Err(rejection) => Decided::Rejected(rejection),
+        },
+        Command::RollBack {
+            rule,
+            version,
+            reason,
+        } => match find(state, rule) {
+            Ok(entry) => roll_back(entry, *version, reason),
+            Err(rejection) => Decided::Rejected(rejection),
+        },
+        Command::Reset { rule, reason } => match find(state, rule) {
+            Ok(_) if matches!(by, Actor::Agent(_)) => rejected(
+                Code::Forbidden,
+                format!("an agent cannot reset rule {rule}; a person must"),
+            ),
+            Ok(entry) if entry.tripped.is_empty() => Decided::unchanged(),
+            Ok(_) => Decided::event(Event::RuleReset(RuleReset {
+                rule: rule.clone(),
+                reason: reason.clone(),
+            })),
+            Err(rejection) => Decided::Rejected(rejection),
+        },
+    }
+}
+
+fn find<'s>(state: &'s State, id: &RuleId) -> Result<&'s Entry, Rejection> {
+    let key = state.rules.key(id);
+    key.and_then(|key| state.rules.get(key))
+        .ok_or_else(|| Rejection::new(Code::NotFound, format!("there is no rule {id}")))
+}
+
+fn set(state: &State, rule: &Rule, reason: &Text) -> Decided {
+    let known = find(state, &rule.id).ok();
+    if known.is_some_and(|entry| *entry.rule == *rule) {
+        return Decided::unchanged();
+    }
+    if known.is_none() && state.rules.by_id.len() >= COUNT_MAX {
+        let words = format!("a fleet has at most {COUNT_MAX} rules");
+        return rejected(Code::Conflict, words);
+    }
+    if let Err(rejection) = check(rule) {
+        return Decided::Rejected(rejection);
+    }
+    Decided::Events(Events::one(next_version(
+        known,
+        Arc::new(rule.clone()),
+        reason,
+    )))
+}
+
+fn next_version(known: Option<&Entry>, rule: Arc<Rule>, reason: &Text) -> Event {
+    Event::RuleSet(RuleSet {
+        version: known.map_or(1, |entry| entry.version + 1),
+        rule,
+        reason: reason.clone(),
+    })
+}
+
+fn roll_back(entry: &Entry, version: Option<u32>, reason: &Text) -> Decided {
+    let former = match version {
+        None => entry.versions.last(),
+        Some(version) => entry
+            .versions
+            .iter()
+            .find(|former| former.version == version),
+    };
+    let Some(former) = former else {
+        let (id, now) = (&entry.rule.id, entry.version);
+        let known: Vec<String> = entry
+            .versions
+            .iter()
+            .map(|v| v.version.to_string())
+            .collect();
+        let known = match known.is_empty() {
+            true => "it has no other".to_owned(),
+            false => format!("choose one of {}", known.join(", ")),
+        };
+        return rejected(
+            Code::NotFound,
+            format!("rule {id} is at version {now} and keeps no such earlier one; {known}"),
+        );
+    };
+    Decided::event(next_version(Some(entry), former.rule.clone(), reason))
+}
+
+fn check(rule: &Rule) -> Result<(), Rejection> {
+    check_case("when", &rule.when)?;
+    if let Some(other) = other_case(&rule.form) {
+        check_case(other_name(&rule.form), other)?;
+    }
+    let invalid = |field: &str, words: String| {
+        Err(Rejection::new(Code::Invalid, format!("{field} {words}")).field(field))
+    };
+    let span = |field: &str, span: Millis| match (1..=WINDOW_MS_MAX).contains(&span.0) {
+        true => Ok(()),
+        false => invalid(field, format!("must be 1–{WINDOW_MS_MAX}")),
+    };
+    match &rule.form {
+        Form::Bounds(bounds) => {
+            let nothing = bounds.at_least.is_none() && bounds.at_most.is_none();
+            if nothing && bounds.around.is_none() {
+                return invalid("form.bounds", "needs at_least, at_most or around".into());
+            }
+            if let (Some(least), Some(most)) = (&bounds.at_least, &bounds.at_most)
+                && super::case::compare(least, most).is_gt()
+            {
+                let words = format!("{least} is more than at_most {most}: nothing could pass");
+                return invalid("form.bounds.at_least", words);
+            }
+            match &bounds.around {
+                Some(collar) if !(1..=1_000_000).contains(&collar.permille) => {
+                    invalid("form.bounds.around.permille", "must be 1–1000000".into())
+                }
+                _ => Ok(()),
+            }
+        }
+        Form::Contradiction(form) => span("form.contradiction.within_ms", form.within_ms),
+        Form::Exclusion(_) => Ok(()),
+        Form::Sequence(form) => span("form.sequence.within_ms", form.within_ms),
+        Form::Separation(form) => span("form.separation.within_ms", form.within_ms),
+        Form::CoolingOff(form) => span("form.cooling_off.for_ms", form.for_ms),
+        Form::Quota(form) => {
+            span("form.quota.window_ms", form.window_ms)?;
+            match micros(&form.max) {
+                Some(1..) => Ok(()),
+                _ => invalid(
+                    "form.quota.max",
+                    "must be more than 0 and at most 1000000000000".into(),
+                ),
+            }
+        }
+        Form::Throttle(form) => {
+            span("form.throttle.window_ms", form.window_ms)?;
+            match form.max {
+                1.. => Ok(()),
+                0 => invalid("form.throttle.max", "must be at least 1".into()),
+            }
+        }
+    }
+}
+
+fn other_name(form: &Form) -> &'static str {
+    match form {
+        Form::Contradiction(_) => "form.contradiction.with",
+        Form::Exclusion(_) => "form.exclusion.with",
+        Form::Sequence(_) => "form.sequence.after",
+        Form::Separation(_) => "form.separation.from",
+        Form::Bounds(_) | Form::CoolingOff(_) | Form::Quota(_) | Form::Throttle(_) => "form",
+    }
+}
+
+fn check_case(name: &str, case: &Case) -> Result<(), Rejection> {
+    let invalid = |field: String, words: String| {
+        Err(Rejection::new(Code::Invalid, format!("{field} {words}")).field(&field))
+    };
+    if case.parameters.len() > CONDITIONS_MAX {
+        let words = format!("has more than {CONDITIONS_MAX} conditions");
+        return invalid(format!("{name}.parameters"), words);
+    }
+    for (pointer, condition) in &case.parameters {
+        let field = || format!("{name}.parameters.{pointer}");
+        if *condition == Condition::default() {
+            return invalid(
+                field(),
+                "says nothing; name equals, one_of, at_least, …".into(),
+            );
+        }
+        if condition.one_of.len() > CONDITIONS_MAX {
+            return invalid(field(), format!("has more than {CONDITIONS_MAX} values"));
+        }
+    }
+    if let Some(times) = &case.during
+        && !(-840..=840).contains(&times.utc_offset_minutes)
+    {
+        return invalid(
+            format!("{name}.during.utc_offset_minutes"),
+            "must be -840–840".into(),
+        );
+    }
+    Ok(())
+}
+
+/// Whether a rule is asked at all.
+pub fn is_asked(rule: &Rule) -> bool {
+    rule.stage != Stage::Draft
+}

@@ -1,0 +1,192 @@
+//! Coordination rules: what must not happen together, what must come first, how often, by whom.
+//!
+//! ```text
+//! request → index: the cases that may match → case: does it? → form: what its ledgers say → stop, or marks
+//! grant: marks in flight → end of the permit: done, for as long as the rule's window
+//! ```
+//!
+//! Invariants
+//! - What is in flight counts as well as what is done: two requests that are asked at once cannot both pass.
+//! - What a permit is to a rule is said in its grant (`rules`), so that replay judges nothing again (I2).
+//! - A permit that ended without a word (expired, revoked) may have acted: it counts as done, but not as completed.
+pub mod apply;
+pub mod case;
+pub mod decide;
+pub mod judge;
+pub mod ledger;
+
+use crate::map::Map;
+use crate::permit::Place;
+use crate::selector::Index;
+use case::CompiledCase;
+use fleet_types::RuleId;
+use fleet_types::permit::Request;
+use fleet_types::rule::{Case, Form, Part, Per, Rule, Side};
+use ledger::Ledger;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use smol_str::{SmolStr, format_smolstr};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// The small number of a rule; never used again for another.
+pub type RuleKey = u32;
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Rules {
+    pub by_id: Map<RuleId, RuleKey>,
+    pub entries: Vec<Option<Entry>>,
+    /// Cases by what they select: twice the rule's key, one more for the other case.
+    #[serde(skip)]
+    pub index: Index,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Entry {
+    pub rule: Arc<Rule>,
+    /// Counted from 1.
+    pub version: u32,
+    /// The versions before, the newest last; at most [`decide::VERSIONS_MAX`].
+    pub versions: Vec<Version>,
+    /// Counts how often what is remembered was begun anew: marks of an earlier era mean nothing.
+    pub era: u32,
+    /// What permits of each case did.
+    pub ledgers: [Ledger; 2],
+    /// The things that a throttle has stopped.
+    pub tripped: BTreeSet<SmolStr>,
+    /// How often it has stopped a request, or would have.
+    pub stopped: u64,
+    /// Who waits for each thing.
+    #[serde(skip)]
+    pub waiting: BTreeMap<SmolStr, BTreeSet<Place>>,
+    #[serde(skip)]
+    pub cases: [Option<CompiledCase>; 2],
+}
+
+/// An earlier version.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Version {
+    pub version: u32,
+    pub rule: Arc<Rule>,
+}
+
+impl Rules {
+    pub fn get(&self, key: RuleKey) -> Option<&Entry> {
+        self.entries.get(key as usize)?.as_ref()
+    }
+
+    pub fn get_mut(&mut self, key: RuleKey) -> Option<&mut Entry> {
+        self.entries.get_mut(key as usize)?.as_mut()
+    }
+
+    pub fn key(&self, id: &RuleId) -> Option<RuleKey> {
+        self.by_id.get(id).copied()
+    }
+}
+
+impl Entry {
+    pub fn ledger(&self, side: Side) -> &Ledger {
+        &self.ledgers[side as usize]
+    }
+
+    /// Whether things that lie above or below each other are one.
+    pub fn overlaps(&self) -> bool {
+        per(&self.rule.form).is_some_and(Per::has_resource)
+            && matches!(
+                self.rule.form,
+                Form::Contradiction(_)
+                    | Form::Exclusion(_)
+                    | Form::Separation(_)
+                    | Form::Sequence(_)
+            )
+    }
+
+    /// Those who wait for a thing, or for one that overlaps it, in the order of their turns.
+    pub fn waiters(&self, key: &str) -> Vec<Place> {
+        let mut places: Vec<Place> = ledger::around(&self.waiting, key, self.overlaps())
+            .flat_map(|(_, places)| places.iter().copied())
+            .collect();
+        places.sort_unstable();
+        places
+    }
+}
+
+/// The case that a form names.
+pub fn other_case(form: &Form) -> Option<&Case> {
+    match form {
+        Form::Contradiction(form) => Some(&form.with),
+        Form::Exclusion(form) => Some(&form.with),
+        Form::Sequence(form) => Some(&form.after),
+        Form::Separation(form) => Some(&form.from),
+        Form::Bounds(_) | Form::CoolingOff(_) | Form::Quota(_) | Form::Throttle(_) => None,
+    }
+}
+
+/// What is one thing to a form; `None` for one that remembers nothing.
+pub fn per(form: &Form) -> Option<&Per> {
+    match form {
+        Form::Bounds(_) => None,
+        Form::Contradiction(form) => Some(&form.per),
+        Form::Exclusion(form) => Some(&form.per),
+        Form::Sequence(form) => Some(&form.per),
+        Form::Separation(form) => Some(&form.per),
+        Form::CoolingOff(form) => Some(&form.per),
+        Form::Quota(form) => Some(&form.per),
+        Form::Throttle(form) => Some(&form.per),
+    }
+}
+
+/// How long it remembers what was done, in microseconds.
+pub fn window(form: &Form) -> u64 {
+    match form {
+        Form::Bounds(_) | Form::Exclusion(_) => 0,
+        Form::Contradiction(form) => form.within_ms.micros(),
+        Form::Sequence(form) => form.within_ms.micros(),
+        Form::Separation(form) => form.within_ms.micros(),
+        Form::CoolingOff(form) => form.for_ms.micros(),
+        Form::Quota(form) => form.window_ms.micros(),
+        Form::Throttle(form) => form.window_ms.micros(),
+    }
+}
+
+/// Stands between the parts of a key. The resource is the last of them, so that its children follow it.
+const BETWEEN: &str = "\u{1f}";
+
+/// The things that a request is about, by the case that it matches.
+pub fn keys(per: &Per, case: &Case, request: &Request, mut each: impl FnMut(SmolStr)) {
+    let parts = per.parts().iter().filter(|part| **part != Part::Resource);
+    let front: Vec<Cow<'_, str>> = parts.map(|part| value(part, request)).collect();
+    let mut front = front.join(BETWEEN);
+    if !per.has_resource() {
+        return each(front.into());
+    }
+    if per.parts().len() > 1 {
+        front.push_str(BETWEEN);
+    }
+    for claim in &request.resources {
+        let path = claim.path.as_str();
+        let pattern = case.resource.as_ref();
+        if pattern.is_none_or(|pattern| pattern.matches(path)) {
+            each(format_smolstr!("{front}{path}"));
+        }
+    }
+}
+
+/// A part of a request, as text; empty where it has none.
+fn value<'r>(part: &Part, request: &'r Request) -> Cow<'r, str> {
+    match part {
+        Part::Agent => request.agent.as_str().into(),
+        Part::Action => request.action.as_str().into(),
+        Part::Label(key) => request.labels.get(key).map_or("", |value| value).into(),
+        Part::Parameter(pointer) => {
+            let arguments = request.parameters.as_deref();
+            match arguments.and_then(|arguments| pointer.find(arguments)) {
+                Some(Value::String(text)) => text.as_str().into(),
+                Some(other) => other.to_string().into(),
+                None => "".into(),
+            }
+        }
+        Part::Resource => "".into(),
+    }
+}
