@@ -215,16 +215,15 @@ pub fn end(state: &mut State, marks: &Kept, agent: &AgentId, how: End, at: Time)
         if entry.era != mark.era {
             continue;
         }
-        let happened = match how {
-            End::Completed | End::Unknown => true,
-            End::Failed => matches!(entry.rule.form, Form::Throttle(_)), // It was tried again and again.
-            End::Cancelled => false,
+        let happened = match (how, &entry.rule.form) {
+            (End::Completed, _) | (End::Failed, Form::Throttle(_)) => true,
+            (End::Unknown, form) => !matches!(form, Form::Sequence(_)),
+            (End::Failed | End::Cancelled, _) => false,
         };
         let done = happened.then(|| Done {
             at,
             agent: agent.clone(),
             micros: mark.micros,
-            completed: how == End::Completed,
         });
         let (keep, window) = (keep(&entry.rule.form), window(&entry.rule.form));
         let ledger = &mut entry.ledgers[mark.side as usize];

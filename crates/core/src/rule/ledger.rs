@@ -44,8 +44,6 @@ pub struct Done {
     pub agent: AgentId,
     /// How much, in millionths; one action is one where nothing is summed.
     pub micros: u64,
-    /// Whether its holder said so.
-    pub completed: bool,
 }
 
 /// How much of what was done must be known.

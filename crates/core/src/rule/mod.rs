@@ -8,7 +8,8 @@
 //! Invariants
 //! - What is in flight counts as well as what is done: two requests that are asked at once cannot both pass.
 //! - What a permit is to a rule is said in its grant (`rules`), so that replay judges nothing again (I2).
-//! - A permit that ended without a word (expired, revoked) may have acted: it counts as done, but not as completed.
+//! - A permit that ended without a word (expired, revoked) may have acted: it counts as done where that forbids, and not
+//!   where it allows, as in a sequence.
 pub mod apply;
 pub mod case;
 pub mod decide;

@@ -267,6 +267,10 @@ pub fn derived(state: &State) -> String {
         counts.retain(|(_, in_flight)| *in_flight != [0; 4]);
         let _ = writeln!(text, "limit {key} {counts:?} {:?}", entry.queue);
     }
+    for (key, entry) in state.rules.entries.iter().enumerate() {
+        let Some(entry) = entry else { continue };
+        let _ = writeln!(text, "rule {key} {:?} {:?}", entry.ledgers, entry.waiting);
+    }
     for (key, agent) in state.agents.agents.iter() {
         let mut permits: Vec<_> = state.permits.of(agent).collect();
         permits.sort_unstable();

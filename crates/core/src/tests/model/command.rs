@@ -158,6 +158,9 @@ impl Driver {
                 if money % 2 > 0 {
                     body["cost"] = json!({"money_micros": money % 32, "tokens": money / 32});
                 }
+                if label % 4 > 0 {
+                    body["parameters"] = json!({"n": label / 4 % 4});
+                }
                 if label % 3 > 0 {
                     body["labels"] = json!({"l": (label % 3).to_string()});
                 }
@@ -421,6 +424,69 @@ impl Driver {
                     body["soft"] = json!(soft % (hard % 64 + 1));
                 }
                 command("budget", json!({ "set": body }))
+            }
+            Op::Rule {
+                id,
+                form,
+                per,
+                cases,
+                span,
+                stage,
+            } => {
+                let case = |at: u8| -> Value {
+                    let cases = [
+                        r#"{"action":"pay"}"#,
+                        r#"{"action":"cut.*"}"#,
+                        r#"{"action":"cut.a"}"#,
+                        r#"{}"#,
+                        r#"{"agent":"ann"}"#,
+                        r#"{"resource":"a/**"}"#,
+                        r#"{"labels":{"l":"1"}}"#,
+                        r#"{"parameters":{"/n":{"at_least":2}}}"#,
+                    ];
+                    pick(&cases, at).parse().unwrap()
+                };
+                let per: Value = pick(
+                    &[
+                        r#"["resource"]"#,
+                        r#"["resource"]"#,
+                        r#"["agent"]"#,
+                        r#"[]"#,
+                        r#"["label:l","resource"]"#,
+                        r#"["parameter:/n"]"#,
+                        r#"["agent","resource"]"#,
+                    ],
+                    *per,
+                )
+                .parse()
+                .unwrap();
+                let (span, other) = (1 << (span % 16), case(cases / 8));
+                let form = match form % 8 {
+                    0 => json!({"contradiction": {"with": other, "within_ms": span, "per": per}}),
+                    1 => json!({"exclusion": {"with": other, "per": per}}),
+                    2 => json!({"sequence": {"after": other, "within_ms": span, "per": per}}),
+                    3 => json!({"separation": {"from": other, "within_ms": span, "per": per}}),
+                    4 => json!({"cooling_off": {"for_ms": span, "per": per}}),
+                    5 => json!({"quota": {"max": cases % 3 + 1, "window_ms": span, "per": per}}),
+                    6 => json!({"quota": {"max": 4, "window_ms": span, "sum": "/n", "per": per}}),
+                    _ => json!({"throttle": {"max": cases % 3 + 1, "window_ms": span, "per": per}}),
+                };
+                let stage = pick(
+                    &["enforce", "enforce", "enforce", "observe", "draft"],
+                    *stage,
+                );
+                let rule = json!({"id": format!("u{}", id % 3), "stage": stage, "when": case(*cases), "form": form});
+                command("rule", json!({"set": {"rule": rule}}))
+            }
+            Op::RuleLife(id, what) => {
+                let rule = format!("u{}", id % 3);
+                let body = match what % 4 {
+                    0 => json!({"remove": {"rule": rule}}),
+                    1 => json!({"roll_back": {"rule": rule, "version": null}}),
+                    2 => json!({"roll_back": {"rule": rule, "version": what / 64 + 1}}),
+                    _ => json!({"reset": {"rule": rule}}),
+                };
+                command("rule", body)
             }
             Op::Unbudget(id) => command(
                 "budget",

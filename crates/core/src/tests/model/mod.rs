@@ -7,6 +7,7 @@ mod command;
 mod ops;
 mod reference;
 mod regressions;
+mod rules;
 
 use super::world::World;
 pub use checks::check_replay;
@@ -20,6 +21,7 @@ pub fn run(case: &Case) -> World {
     let mut driver = Driver::new();
     let mut reference = Reference::default();
     reference.follow(&driver.world.records);
+    let mut rules = rules::Rules::default();
     let mut twins = checks::Twins::of(&driver.world);
     for op in &case.ops {
         let begin = driver.world.records.len();
@@ -29,6 +31,7 @@ pub fn run(case: &Case) -> World {
             let outcome = driver.world.run(by.clone(), command.clone());
             reference.answered(&by, &command, &outcome.answer, &outcome.records);
             reference.follow(&driver.world.records[before..]);
+            rules.follow(&driver.world.records[before..]);
             twins.after(&driver.world, by, command, &outcome);
         }
         checks::check(&driver.world, &reference, begin);

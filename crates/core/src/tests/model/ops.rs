@@ -82,6 +82,15 @@ pub enum Op {
         soft: u8,
         selector: u8,
     },
+    Rule {
+        id: u8,
+        form: u8,
+        per: u8,
+        cases: u8,
+        span: u8,
+        stage: u8,
+    },
+    RuleLife(u8, u8),
     Unbudget(u8),
     TopUp(u8, u8),
     Settings(u8),
@@ -102,7 +111,7 @@ pub const PATHS: [&str; 10] = [
     "a", "a/b", "a/b/c", "a/b/d", "a/e", "f", "f/g", "f/g/h", "i", "j/k",
 ];
 
-const KINDS: usize = 27;
+const KINDS: usize = 29;
 
 fn op(kind: usize) -> BoxedStrategy<Op> {
     let any = any::<u8>;
@@ -211,6 +220,17 @@ fn op(kind: usize) -> BoxedStrategy<Op> {
         ]
         .boxed(),
         25 => any().prop_map(Op::Sleep).boxed(),
+        26 => ((any(), any(), any()), (any(), any(), any()))
+            .prop_map(|((id, form, per), (cases, span, stage))| Op::Rule {
+                id,
+                form,
+                per,
+                cases,
+                span,
+                stage,
+            })
+            .boxed(),
+        27 => (any(), any()).prop_map(|(a, b)| Op::RuleLife(a, b)).boxed(),
         _ => prop_oneof![Just(Op::Tick), proptest::num::i8::ANY.prop_map(Op::Jump)].boxed(),
     }
 }
