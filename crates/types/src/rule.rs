@@ -35,6 +35,13 @@ pub struct Rule {
     pub form: Form,
 }
 
+impl Rule {
+    /// Its own case, and the other one where its form names one.
+    pub fn cases(&self) -> impl Iterator<Item = &Case> {
+        std::iter::once(&self.when).chain(self.form.other_case())
+    }
+}
+
 /// How far a rule is in its life.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema,
@@ -225,6 +232,20 @@ pub enum Form {
     Quota(Quota),
     /// As a quota; whoever passes it is stopped until a person resets the rule.
     Throttle(Throttle),
+}
+
+impl Form {
+    /// The case that it names besides the rule's own.
+    #[must_use]
+    pub fn other_case(&self) -> Option<&Case> {
+        match self {
+            Form::Contradiction(form) => Some(&form.with),
+            Form::Exclusion(form) => Some(&form.with),
+            Form::Sequence(form) => Some(&form.after),
+            Form::Separation(form) => Some(&form.from),
+            Form::Bounds(_) | Form::CoolingOff(_) | Form::Quota(_) | Form::Throttle(_) => None,
+        }
+    }
 }
 
 /// An argument stays within bounds.

@@ -213,6 +213,39 @@ pub struct LimitCount {
     pub stopped: u64,
 }
 
+/// A rule and what it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RuleView)]
+pub struct Rule {
+    /// As set.
+    pub rule: crate::rule::Rule,
+    /// Which version of it, counted from 1.
+    pub version: u32,
+    /// Requests that it stopped, or would have stopped were it enforced, since it was first set: each once, when it was
+    /// answered first.
+    pub stopped: u64,
+    /// Requests that wait for it.
+    pub waiting: u64,
+    /// Permits that hold and belong to one of its cases.
+    pub in_flight: u64,
+    /// The things that it has tripped for; an empty one stands for all of its case. The first 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<String>)]
+    pub tripped: Vec<SmolStr>,
+    /// Earlier versions that it can be rolled back to, the oldest first; not told in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<RuleVersion>,
+}
+
+/// An earlier version of a rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RuleVersion {
+    /// Its number.
+    pub version: u32,
+    /// As it was set.
+    pub rule: crate::rule::Rule,
+}
+
 /// A budget and its use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = BudgetView)]

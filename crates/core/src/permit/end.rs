@@ -205,8 +205,11 @@ pub fn denied(state: &mut State, event: &Denied, at: Time) {
         state.memory.end_wait(&event.request, key);
         state.unlink(key);
         state.permits.remove(key);
-    } else if let Some(blocker) = &denial.blocker {
-        queue::stopped(state, blocker, &event.request);
+    } else {
+        if let Some(blocker) = &denial.blocker {
+            queue::stopped(state, blocker, &event.request);
+        }
+        queue::observed(state, event.rules.as_deref());
     }
     if let Some(agent) = state.agents.key(&event.request.agent) {
         state.agents.agents[agent].usage.denied += 1;

@@ -131,6 +131,7 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
             key
         }
         None => {
+            super::queue::observed(state, event.rules.as_deref());
             let priority = request::priority(state, agent, request);
             let rank = Rank::of(at, priority, state.settings.age_step_ms);
             let key = state.permits.insert(Permit {

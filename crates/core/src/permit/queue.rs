@@ -16,7 +16,8 @@ use fleet_types::event::{Queued, Requeued};
 use fleet_types::limit::Each;
 use fleet_types::lock::Mode;
 use fleet_types::permit::{Blocker, Queued as QueuedAnswer, Request};
-use fleet_types::{Actor, Event, PermitId, Time};
+use fleet_types::rule::Notes;
+use fleet_types::{Actor, Event, PermitId, RuleId, Time};
 use smol_str::SmolStr;
 use std::ops::Bound;
 
@@ -43,6 +44,7 @@ pub fn queued(state: &mut State, event: &Queued, at: Time) {
     state.link(key);
     state.totals.queued += 1;
     stopped(state, &event.waits_for, &event.request);
+    observed(state, event.rules.as_deref());
     enter(state, key);
     inherit(state, key);
     state.memory.wait(&event.request, key);
@@ -101,8 +103,11 @@ pub fn rate_has_room(state: &mut State, armed: Time, id: PermitId) {
     }
 }
 
-/// Counts a request that a limit stopped.
+/// Counts a request that a limit or a rule stopped.
 pub fn stopped(state: &mut State, blocker: &Blocker, request: &Request) {
+    if let Blocker::Rule { rule, .. } = blocker {
+        count_rule(state, rule);
+    }
     if let Blocker::Limit { limit, .. } = blocker
         && let Some(key) = state.limits.key(limit)
         && let Some(entry) = state.limits.get_mut(key)
@@ -111,6 +116,21 @@ pub fn stopped(state: &mut State, blocker: &Blocker, request: &Request) {
         count_keys(&limit, request, |count_key| {
             entry.count_mut(&count_key).stopped += 1;
         });
+    }
+}
+
+/// Counts a request that rules would have stopped, were they enforced.
+pub fn observed(state: &mut State, rules: Option<&Notes>) {
+    for rule in rules.into_iter().flat_map(|rules| &rules.observed) {
+        count_rule(state, rule);
+    }
+}
+
+fn count_rule(state: &mut State, rule: &RuleId) {
+    if let Some(key) = state.rules.key(rule)
+        && let Some(entry) = state.rules.get_mut(key)
+    {
+        entry.stopped += 1;
     }
 }
 

@@ -5,12 +5,14 @@ mod agents;
 mod lists;
 mod locks;
 mod permits;
+mod rules;
 mod status;
 
 pub use agents::{AgentFilter, agent, agents, each_connected, instances};
 pub use lists::{actions, budgets, directory, groups, halt, halts, limits, scopes, settings};
 pub use locks::{locks, validate};
 pub use permits::{PermitFilter, explain, permit, permits};
+pub use rules::rules;
 pub use status::status;
 
 use crate::state::State;
