@@ -12,7 +12,7 @@ use fleet_types::session::{self, ClientFrame, ServerFrame};
 use fleet_types::view::Page;
 use fleet_types::{
     Envelope, Pattern, PermitId, Record, RequestId, ResourcePath, ScopePath, Seq, action, agent,
-    budget, group, halt, limit, scope, settings,
+    budget, group, halt, limit, rule, scope, settings,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -69,6 +69,7 @@ pub fn bodies(data: &[u8]) {
     same::<group::Group>(data);
     same::<halt::Order>(data);
     same::<limit::Limit>(data);
+    same::<rule::Rule>(data);
     same::<scope::Scope>(data);
     same::<settings::Settings>(data);
     same_text::<http::agents::StatusBody>(data);
@@ -83,6 +84,8 @@ pub fn bodies(data: &[u8]) {
     same_text::<http::instances::EpochBody>(data);
     same_text::<http::keys::KeyBody>(data);
     same_text::<http::locks::ValidateBody>(data);
+    same_text::<http::rules::ResetBody>(data);
+    same_text::<http::rules::RollBackBody>(data);
 }
 
 /// Commands as the journal keeps and the doors hand over.

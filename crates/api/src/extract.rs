@@ -112,9 +112,9 @@ async fn take(request: Request, limits: &Limits) -> Result<Bytes> {
 }
 
 /// What stands in paths.
-const NAMED: [&str; 11] = [
-    "key", "fleet", "agent", "instance", "permit", "halt", "limit", "budget", "group", "scope",
-    "pattern",
+const NAMED: [&str; 12] = [
+    "key", "fleet", "agent", "instance", "permit", "halt", "limit", "rule", "budget", "group",
+    "scope", "pattern",
 ];
 
 fn check_content(headers: &HeaderMap) -> Result<()> {

@@ -29,6 +29,6 @@ pub mod wait;
 
 pub use app::{App, Limits};
 pub use auth::Mode;
-pub use openapi::{openapi, session_schema};
+pub use openapi::{openapi, rule_schema, session_schema};
 pub use problem::Problem;
 pub use router::router;

@@ -1,15 +1,16 @@
-//! The OpenAPI 3.1 document, made from the code and compared with `schemas/openapi.json`, and the JSON Schema of the
-//! session's frames, compared with `schemas/session-v1.json`.
+//! The OpenAPI 3.1 document, made from the code and compared with `schemas/openapi.json`, and the JSON Schemas of the
+//! session's frames and of a rule, compared with `schemas/session-v1.json` and `schemas/rule-v1.json`.
 use crate::router;
 use axum::body::Bytes;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use fleet_types::rule::Rule;
 use fleet_types::session::{ClientFrame, Problem, ServerFrame};
 use std::sync::LazyLock;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    Components, Content, InfoBuilder, License, OpenApi, Ref, RefOr, ResponseBuilder,
+    Components, Content, InfoBuilder, License, OpenApi, Ref, RefOr, ResponseBuilder, Schema,
     SecurityRequirement,
 };
 use utoipa::{PartialSchema, ToSchema};
@@ -100,17 +101,42 @@ pub fn session_schema() -> serde_json::Value {
     ServerFrame::schemas(&mut schemas);
     schemas.push((ClientFrame::name().into(), ClientFrame::schema()));
     schemas.push((ServerFrame::name().into(), ServerFrame::schema()));
+    json_schema(
+        serde_json::json!({
+            "$id": "https://fleetcommand.dev/schemas/session-v1.json",
+            "title": "Frames of a FleetCommand session, version 1",
+            "oneOf": [{"$ref": "#/$defs/ClientFrame"}, {"$ref": "#/$defs/ServerFrame"}],
+        }),
+        schemas,
+    )
+}
+
+/// The JSON Schema (2020-12) of a rule, for the files that people write.
+#[must_use]
+pub fn rule_schema() -> serde_json::Value {
+    let mut schemas = Vec::new();
+    Rule::schemas(&mut schemas);
+    schemas.push((Rule::name().into(), Rule::schema()));
+    json_schema(
+        serde_json::json!({
+            "$id": "https://fleetcommand.dev/schemas/rule-v1.json",
+            "title": "A coordination rule of FleetCommand, version 1",
+            "$ref": "#/$defs/Rule",
+        }),
+        schemas,
+    )
+}
+
+fn json_schema(
+    mut document: serde_json::Value,
+    schemas: Vec<(String, RefOr<Schema>)>,
+) -> serde_json::Value {
     let definitions: std::collections::BTreeMap<String, serde_json::Value> = schemas
         .into_iter()
         .map(|(name, schema)| (name, serde_json::to_value(schema).unwrap_or_default()))
         .collect();
-    let document = serde_json::json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": "https://fleetcommand.dev/schemas/session-v1.json",
-        "title": "Frames of a FleetCommand session, version 1",
-        "oneOf": [{"$ref": "#/$defs/ClientFrame"}, {"$ref": "#/$defs/ServerFrame"}],
-        "$defs": definitions,
-    });
+    document["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
+    document["$defs"] = serde_json::to_value(definitions).unwrap_or_default();
     // OpenAPI keeps its definitions elsewhere.
     let text = document
         .to_string()
@@ -154,6 +180,11 @@ mod tests {
         expect("session-v1.json", &pretty(&session_schema()));
     }
 
+    #[test]
+    fn the_rule_is_the_committed_one() {
+        expect("rule-v1.json", &pretty(&rule_schema()));
+    }
+
     /// Names of schemas have no module: two types of one name would silently become one.
     #[test]
     fn no_two_schemas_share_a_name() {
@@ -168,6 +199,7 @@ mod tests {
         fleet_types::view::Agent::schemas(&mut schemas);
         fleet_types::view::Lock::schemas(&mut schemas);
         fleet_types::view::Limit::schemas(&mut schemas);
+        fleet_types::view::Rule::schemas(&mut schemas);
         fleet_types::view::Budget::schemas(&mut schemas);
         fleet_types::view::Halt::schemas(&mut schemas);
         fleet_types::view::Scope::schemas(&mut schemas);
@@ -198,7 +230,8 @@ mod tests {
 
     #[test]
     fn every_reference_leads_somewhere() {
-        for document in [serde_json::to_value(openapi()).unwrap(), session_schema()] {
+        let openapi = serde_json::to_value(openapi()).unwrap();
+        for document in [openapi, session_schema(), rule_schema()] {
             let mut references = Vec::new();
             collect(&document, &mut references);
             for reference in references {

@@ -13,7 +13,7 @@ use fleet_types::settings::Settings;
 use fleet_types::view::{self, Page};
 use fleet_types::{
     Actor, AgentId, BudgetId, FleetId, GroupId, HaltId, LimitId, Pattern, PermitId, Rejection,
-    ResourcePath, ScopePath, Seq, TenantId, Time, Token, action,
+    ResourcePath, RuleId, ScopePath, Seq, TenantId, Time, Token, action,
 };
 use std::sync::Arc;
 
@@ -150,6 +150,18 @@ pub fn limits(state: &State, after: Option<&str>, count: usize) -> Page<view::Li
 #[must_use]
 pub fn limit(state: &State, id: &LimitId) -> Option<view::Limit> {
     read::limits(state, Some(id), None, 1).items.pop()
+}
+
+/// A part of the rules.
+#[must_use]
+pub fn rules(state: &State, after: Option<&str>, count: usize) -> Page<view::Rule> {
+    read::rules(state, None, after, count)
+}
+
+/// A rule, with its earlier versions.
+#[must_use]
+pub fn rule(state: &State, id: &RuleId) -> Option<view::Rule> {
+    read::rules(state, Some(id), None, 1).items.pop()
 }
 
 /// A part of the budgets.

@@ -2,7 +2,7 @@
 use crate::app::App;
 use crate::http::{
     actions, agents, batch, budgets, fleets, groups, halts, health, holding, instances, keys,
-    limits, locks, permits, scopes, settings, status,
+    limits, locks, permits, rules, scopes, settings, status,
 };
 use crate::{events, front, openapi, session};
 use axum::Router;
@@ -48,6 +48,10 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(actions::get, actions::put, actions::delete))
         .routes(routes!(limits::list))
         .routes(routes!(limits::get, limits::put, limits::delete))
+        .routes(routes!(rules::list))
+        .routes(routes!(rules::get, rules::put, rules::delete))
+        .routes(routes!(rules::roll_back))
+        .routes(routes!(rules::reset))
         .routes(routes!(budgets::list))
         .routes(routes!(budgets::get, budgets::put, budgets::delete))
         .routes(routes!(budgets::top_up))

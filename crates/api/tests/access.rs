@@ -81,6 +81,26 @@ fn requests() -> Vec<(&'static str, &'static str, Value)> {
             json!({"measure": {"concurrency": {"max": 900}}}),
         ),
         ("DELETE", "/v1/fleets/main/limits/out", Value::Null),
+        ("GET", "/v1/fleets/main/rules", Value::Null),
+        ("GET", "/v1/fleets/main/rules/out", Value::Null),
+        (
+            "PUT",
+            "/v1/fleets/main/rules/in",
+            json!({"when": {"scope": "emea/pay"}, "form": {"cooling_off": {"for_ms": 1}}}),
+        ),
+        (
+            "PUT",
+            "/v1/fleets/main/rules/in",
+            json!({"when": {"scope": "emea/pay"}, "form": {"exclusion": {"with": {"scope": "apac"}}}}),
+        ),
+        (
+            "PUT",
+            "/v1/fleets/main/rules/all",
+            json!({"form": {"cooling_off": {"for_ms": 1}}}),
+        ),
+        ("POST", "/v1/fleets/main/rules/out/rollback", json!({})),
+        ("POST", "/v1/fleets/main/rules/out/reset", json!({})),
+        ("DELETE", "/v1/fleets/main/rules/out", Value::Null),
         (
             "PUT",
             "/v1/fleets/main/budgets/in",
@@ -156,6 +176,10 @@ async fn roles_and_scopes() {
         doors.post("/v1/fleets", json!({"fleet": "other"})).await;
         let out = json!({"selector": {"scope": "apac"}, "measure": {"concurrency": {"max": 9}}});
         doors.put("/v1/fleets/main/limits/out", out).await;
+        for ms in [1, 2] {
+            let out = json!({"when": {"scope": "apac"}, "form": {"cooling_off": {"for_ms": ms}}});
+            doors.put("/v1/fleets/main/rules/out", out).await;
+        }
         let token = doors.key(key).await;
         let mut column = Vec::new();
         for (method, path, body) in requests() {

@@ -158,6 +158,19 @@ async fn a_list_is_no_object() {
         ),
         (
             "PUT",
+            "rules/r",
+            json!({"when": {"labels": {"k": "v"}, "parameters": {"/n": {"above": 1}}, "during": {"days": ["mon"]}},
+                "form": {"contradiction": {"with": selector, "within_ms": 1, "per": ["agent"]}}}),
+        ),
+        (
+            "PUT",
+            "rules/r",
+            json!({"form": {"bounds": {"parameter": "/n", "around": {"parameter": "/m", "permille": 1}}}}),
+        ),
+        ("POST", "rules/r/rollback", json!({"version": 1})),
+        ("POST", "rules/r/reset", json!({"reason": "x"})),
+        (
+            "PUT",
             "budgets/b",
             json!({"selector": selector, "each": {"label": "k"}, "unit": "tokens", "period": "day", "hard": 1}),
         ),
@@ -190,6 +203,7 @@ async fn a_list_is_no_object() {
             let place = bad.pointer_mut(&field).unwrap();
             *place = place.as_object().unwrap().values().cloned().collect();
             let reply = doors.send(method, &address, bad).await;
+            let field = field.replace("~1", "/");
             // `/resources/0/path` as it is told: `resources[0].path`.
             let told = reply.body["field"].as_str().unwrap_or_default();
             let told = told.replace('[', ".").replace(']', "").replace('.', "/");
@@ -208,7 +222,7 @@ fn objects(value: &Value, at: String, found: &mut Vec<String>) {
     match value {
         Value::Object(map) => {
             for (key, value) in map {
-                objects(value, format!("{at}/{key}"), found);
+                objects(value, format!("{at}/{}", key.replace('/', "~1")), found);
             }
             found.push(at);
         }

@@ -6,4 +6,5 @@ mod halts;
 mod keys;
 mod permits;
 mod quickstart;
+mod rules;
 mod sessions;

@@ -48,6 +48,8 @@ operations! {
     Validate: Viewer, Freely;
     /// Limits.
     ReadLimits: Viewer, Within;
+    /// Rules.
+    ReadRules: Viewer, Within;
     /// Budgets.
     ReadBudgets: Viewer, Within;
     /// Halts.
@@ -82,6 +84,8 @@ operations! {
     SetScope: Operator, Within;
     /// Set or remove a limit.
     SetLimit: Operator, Within;
+    /// Set, roll back, reset or remove a rule.
+    SetRule: Operator, Within;
     /// Set, top up or remove a budget.
     SetBudget: Operator, Within;
     /// Set or remove a group.

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod limits;
 pub mod locks;
 pub mod permits;
+pub mod rules;
 pub mod scopes;
 pub mod settings;
 pub mod status;

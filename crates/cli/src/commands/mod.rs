@@ -18,6 +18,7 @@ mod limits;
 mod locks;
 mod permits;
 mod release;
+mod rules;
 mod scopes;
 mod serve;
 mod server;
@@ -48,6 +49,9 @@ pub enum Command {
     /// Limits: how often, or how many at once
     #[command(subcommand)]
     Limits(limits::Command),
+    /// Rules: what must not happen together, what must come first, how often, by whom
+    #[command(subcommand)]
+    Rules(rules::Command),
     /// Budgets: how much money, how many tokens
     #[command(subcommand)]
     Budgets(budgets::Command),
@@ -105,6 +109,7 @@ impl Command {
             Command::Permits(command) => permits::run(global, command).await,
             Command::Locks(command) => locks::run(global, command).await,
             Command::Limits(command) => limits::run(global, command).await,
+            Command::Rules(command) => rules::run(global, command).await,
             Command::Budgets(command) => budgets::run(global, command).await,
             Command::Scopes(command) => scopes::run(global, command).await,
             Command::Groups(command) => groups::run(global, command).await,

@@ -165,6 +165,23 @@ pub struct TopUp {
     pub reason: Text,
 }
 
+/// To which version a rule goes back, and why.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct RollBack {
+    /// To which version; absent: the one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+    /// Why.
+    #[serde(skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+}
+
+/// Why a throttle lets through again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct ResetReason {
+    pub reason: Text,
+}
+
 /// Why a halt is released.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct ReleaseReason {

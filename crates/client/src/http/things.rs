@@ -1,9 +1,11 @@
-//! What is declared and changed by name: scopes, groups, actions, limits, budgets.
-use super::bodies::{Changed, TopUp};
+//! What is declared and changed by name: scopes, groups, actions, limits, rules, budgets.
+use super::bodies::{Changed, ResetReason, RollBack, TopUp};
 use super::fleet::{Fleet, last};
+use super::query;
 use crate::error::Result;
 use fleet_types::{
-    BudgetId, GroupId, LimitId, Pattern, ScopePath, action, budget, group, limit, scope, view,
+    BudgetId, GroupId, LimitId, Pattern, RuleId, ScopePath, Text, action, budget, group, limit,
+    rule, scope, view,
 };
 
 macro_rules! things {
@@ -50,6 +52,7 @@ things! {
     "group", "groups": groups group put_group remove_group, GroupId, group::Group [id], group::Group;
     "action", "actions": actions action put_action remove_action, Pattern, action::Action [pattern], action::Action;
     "limit", "limits": limits limit put_limit remove_limit, LimitId, limit::Limit [id], view::Limit;
+    "rule", "rules": rules rule put_rule remove_rule, RuleId, rule::Rule [id], view::Rule;
     "budget", "budgets": budgets budget put_budget remove_budget, BudgetId, budget::Budget [id], view::Budget;
 }
 
@@ -63,4 +66,51 @@ impl Fleet {
             .post(&self.at(&format!("budgets/{budget}/top-up")), by)
             .await
     }
+
+    /// Sets this rule, or its next version, and says why.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn put_rule_because(&self, rule: &rule::Rule, reason: &Text) -> Result<Changed> {
+        let path = because(&self.at(&format!("rules/{}", rule.id)), reason);
+        self.http.put(&path, rule).await
+    }
+
+    /// Removes this rule with all its versions, and says why.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn remove_rule_because(&self, rule: &RuleId, reason: &Text) -> Result<Changed> {
+        let path = because(&self.at(&format!("rules/{rule}")), reason);
+        self.http.delete(&path).await
+    }
+
+    /// Makes an earlier version of a rule the next one.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn roll_back_rule(&self, rule: &RuleId, to: &RollBack) -> Result<Changed> {
+        self.http
+            .post(&self.at(&format!("rules/{rule}/rollback")), to)
+            .await
+    }
+
+    /// Lets through again what a throttle has stopped.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn reset_rule(&self, rule: &RuleId, reason: Text) -> Result<Changed> {
+        self.http
+            .post(
+                &self.at(&format!("rules/{rule}/reset")),
+                &ResetReason { reason },
+            )
+            .await
+    }
+}
+
+/// The address with a reason, where one is given.
+fn because(path: &str, reason: &Text) -> String {
+    let reason = (!reason.is_empty()).then(|| reason.to_string());
+    query(path, &[("reason", reason)])
 }

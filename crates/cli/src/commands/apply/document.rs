@@ -11,6 +11,7 @@ use fleet_types::agent::Definition;
 use fleet_types::budget::Budget;
 use fleet_types::group::Group;
 use fleet_types::limit::Limit;
+use fleet_types::rule::Rule;
 use fleet_types::scope::Scope;
 use fleet_types::settings::Settings;
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
@@ -41,12 +42,14 @@ pub struct Document {
     pub groups: Option<Vec<Group>>,
     /// Limits.
     pub limits: Option<Vec<Limit>>,
+    /// Rules.
+    pub rules: Option<Vec<Rule>>,
     /// Budgets.
     pub budgets: Option<Vec<Budget>>,
 }
 
-const SECTIONS: [&str; 7] = [
-    "settings", "scopes", "actions", "agents", "groups", "limits", "budgets",
+const SECTIONS: [&str; 8] = [
+    "settings", "scopes", "actions", "agents", "groups", "limits", "rules", "budgets",
 ];
 
 /// Something wrong, and where.
@@ -121,6 +124,12 @@ impl Document {
                     .iter()
                     .flatten()
                     .map(|limit| limit.id.to_string())
+                    .collect(),
+                "rules" => self
+                    .rules
+                    .iter()
+                    .flatten()
+                    .map(|rule| rule.id.to_string())
                     .collect(),
                 "budgets" => self
                     .budgets
@@ -207,6 +216,7 @@ fn mistakes(tree: &Place, text: &str) -> Vec<Mistake> {
                         "agents" => try_entry::<Definition>(tree, entry, &way, text, notes),
                         "groups" => try_entry::<Group>(tree, entry, &way, text, notes),
                         "limits" => try_entry::<Limit>(tree, entry, &way, text, notes),
+                        "rules" => try_entry::<Rule>(tree, entry, &way, text, notes),
                         _ => try_entry::<Budget>(tree, entry, &way, text, notes),
                     }
                 }

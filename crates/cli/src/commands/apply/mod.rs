@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// Make a fleet as a file declares it
 ///
-/// The file has the sections settings, scopes, actions, agents, groups, limits and budgets. What it does not mention is
+/// The file has the sections settings, scopes, actions, agents, groups, limits, rules and budgets. What it does not mention is
 /// left alone, unless --prune is given. Shows what it changes; a second run changes nothing.
 #[derive(Args)]
 #[command(after_help = "Examples:

@@ -7,9 +7,10 @@ use fleet_types::agent::Definition;
 use fleet_types::budget::Budget;
 use fleet_types::group::Group;
 use fleet_types::limit::Limit;
+use fleet_types::rule::Rule;
 use fleet_types::scope::Scope;
 use fleet_types::settings::Settings;
-use fleet_types::{AgentId, BudgetId, Code, GroupId, LimitId, Pattern, ScopePath, view};
+use fleet_types::{AgentId, BudgetId, Code, GroupId, LimitId, Pattern, RuleId, ScopePath, view};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,12 +59,14 @@ pub(super) enum Step {
     Agent(Box<Definition>),
     Group(Group),
     Limit(Box<Limit>),
+    Rule(Box<Rule>),
     Budget(Box<Budget>),
     RemoveScope(ScopePath),
     RemoveAction(Pattern),
     RemoveAgent(AgentId),
     RemoveGroup(GroupId),
     RemoveLimit(LimitId),
+    RemoveRule(RuleId),
     RemoveBudget(BudgetId),
 }
 
@@ -76,12 +79,14 @@ impl Step {
             Step::Agent(agent) => fleet.put_agent(agent).await,
             Step::Group(group) => fleet.put_group(group).await,
             Step::Limit(limit) => fleet.put_limit(limit).await,
+            Step::Rule(rule) => fleet.put_rule(rule).await,
             Step::Budget(budget) => fleet.put_budget(budget).await,
             Step::RemoveScope(path) => fleet.remove_scope(path).await,
             Step::RemoveAction(pattern) => fleet.remove_action(pattern).await,
             Step::RemoveAgent(agent) => fleet.remove_agent(agent).await,
             Step::RemoveGroup(group) => fleet.remove_group(group).await,
             Step::RemoveLimit(limit) => fleet.remove_limit(limit).await,
+            Step::RemoveRule(rule) => fleet.remove_rule(rule).await,
             Step::RemoveBudget(budget) => fleet.remove_budget(budget).await,
         };
         match done {
@@ -262,6 +267,21 @@ impl Plan {
                 &there,
                 |limit| limit.id.to_string(),
                 |limit| Step::Limit(Box::new(limit)),
+                remove,
+            );
+        }
+        if document.rules.is_some() {
+            let there = by_name(
+                fleet.rules().await?.into_iter().map(|rule| rule.rule),
+                |rule| rule.id.to_string(),
+            );
+            let remove = |rule: &Rule| Some(Step::RemoveRule(rule.id.clone()));
+            all.section(
+                "rule",
+                document.rules,
+                &there,
+                |rule| rule.id.to_string(),
+                |rule| Step::Rule(Box::new(rule)),
                 remove,
             );
         }
