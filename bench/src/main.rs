@@ -13,6 +13,7 @@ mod peer;
 mod redis;
 mod report;
 mod restart;
+mod rules;
 mod served;
 mod session;
 mod status;
@@ -45,6 +46,8 @@ struct Args {
 enum Name {
     /// Decide and apply in memory, on one core.
     Core,
+    /// The same under 1,000 rules.
+    Rules,
     /// Through the runtime and SQLite with a real sync, 64 in flight, and one.
     Durable,
     /// 64 WebSocket sessions, beside Redis and etcd.
@@ -85,6 +88,7 @@ fn main() {
     let args = Args::parse();
     let figures: Figures = match args.name {
         Name::Core => core::run(args.seconds),
+        Name::Rules => rules::run(args.seconds),
         Name::Durable => durable::run(args.seconds, args.dir.as_deref()),
         Name::Session => session::run(args.seconds, args.dir.as_deref()),
         Name::Http => http::run(args.seconds, args.dir.as_deref()),

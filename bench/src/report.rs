@@ -18,6 +18,11 @@ const TARGETS: &[Target] = &[
         shown: &["permits_per_s", "p50_us", "p99_us", "cpu_us_per_op"],
     },
     Target {
+        name: "rules",
+        wanted: "1,000 rules, 20 matching: ≥ 60 % of the permits/s without",
+        shown: &["permits_per_s", "p50_us", "p99_us", "ratio"],
+    },
+    Target {
         name: "durable",
         wanted: "64 in flight: ≥ 80,000 permits/s, p50 ≤ 600 µs, p99 ≤ 3,000 µs; one in flight: p50 ≤ 300 µs",
         shown: &[

@@ -405,32 +405,25 @@ fn separate(ask: &Ask<'_>, entry: &Entry, side: Side, key: &SmolStr, window: u64
 /// No room for so much more within the window.
 fn full(entry: &Entry, key: &SmolStr, now: Time, window: u64, more: u64, max: u64) -> Option<No> {
     if more > max {
-        return Some(No::never(format!(
-            "{} is more than {}",
-            plain(more),
-            plain(max)
-        )));
+        let (more, max) = (plain(more.into()), plain(max.into()));
+        return Some(No::never(format!("{more} is more than {max}")));
     }
     let tally = entry.ledger(Side::Own).get(key)?;
-    let in_flight = tally.in_flight.values().map(|in_flight| in_flight.micros);
-    let in_flight = in_flight.fold(0, u64::saturating_add);
-    let done = || tally.within(now, window);
-    let used = done()
-        .map(|done| done.micros)
-        .fold(in_flight, u64::saturating_add);
-    let over = used
-        .saturating_add(more)
-        .checked_sub(max)
-        .filter(|over| *over > 0)?;
-    let mut freed = 0u64;
-    let room = done().find(|done| {
-        freed = freed.saturating_add(done.micros);
+    let in_flight = tally.in_flight_micros;
+    let used = in_flight + tally.micros_within(now, window);
+    let over = (used + u128::from(more)).checked_sub(max.into())?;
+    if over == 0 {
+        return None;
+    }
+    let mut freed = 0;
+    let room = tally.within(now, window).find(|done| {
+        freed += u128::from(done.micros);
         freed >= over
     });
     let words = format!(
         "{} of {} in {} ms are used on {}, {} in flight",
         plain(used),
-        plain(max),
+        plain(max.into()),
         window / 1_000,
         thing(key),
         plain(in_flight)
@@ -474,8 +467,9 @@ fn ago(done: &Done, now: Time) -> String {
 }
 
 /// Millionths, for people.
-fn plain(micros: u64) -> String {
-    let (whole, part) = (micros / ONE, micros % ONE);
+fn plain(micros: u128) -> String {
+    let one = u128::from(ONE);
+    let (whole, part) = (micros / one, micros % one);
     match part {
         0 => whole.to_string(),
         _ => format!("{whole}.{part:06}")

@@ -22,18 +22,16 @@ pub struct Ledger {
 /// What was done to one thing.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Tally {
-    /// In flight, by agent. Derived from the permits that hold.
+    /// How many are in flight, by agent. Derived from the permits that hold.
     #[serde(skip)]
-    pub in_flight: BTreeMap<AgentId, InFlight>,
+    pub in_flight: BTreeMap<AgentId, u32>,
+    /// How much is in flight. Derived from the permits that hold.
+    #[serde(skip)]
+    pub in_flight_micros: u128,
     /// Oldest first.
-    pub done: VecDeque<Done>,
-}
-
-/// What permits of one agent are in flight.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct InFlight {
-    pub count: u32,
-    pub micros: u64,
+    done: VecDeque<Done>,
+    /// How much they are together. What was put together past the end of a number stays in it: that denies, never allows.
+    done_micros: u128,
 }
 
 /// What was done at a time.
@@ -73,9 +71,8 @@ impl Ledger {
     /// The same when a snapshot was read: nothing else changes.
     pub fn begin_again(&mut self, key: &SmolStr, agent: &AgentId, micros: u64) {
         let tally = self.tallies.entry(key.clone()).or_default();
-        let in_flight = tally.in_flight.entry(agent.clone()).or_default();
-        in_flight.count += 1;
-        in_flight.micros = in_flight.micros.saturating_add(micros);
+        *tally.in_flight.entry(agent.clone()).or_default() += 1;
+        tally.in_flight_micros += u128::from(micros);
     }
 
     /// It is in flight no more; `done` when it happened, or may have.
@@ -91,12 +88,12 @@ impl Ledger {
         let Some(tally) = self.tallies.get_mut(key) else {
             return;
         };
-        if let Some(in_flight) = tally.in_flight.get_mut(agent) {
-            in_flight.count = in_flight.count.saturating_sub(1);
-            in_flight.micros = in_flight.micros.saturating_sub(micros);
-            if in_flight.count == 0 {
+        if let Some(count) = tally.in_flight.get_mut(agent) {
+            *count -= 1;
+            if *count == 0 {
                 tally.in_flight.remove(agent);
             }
+            tally.in_flight_micros -= u128::from(micros);
         }
         if let Some(done) = done.filter(|_| window > 0) {
             tally.forget(done.at, window);
@@ -129,6 +126,7 @@ impl Ledger {
     pub fn clear_done(&mut self, key: &str) {
         if let Some(tally) = self.tallies.get_mut(key) {
             tally.done.clear();
+            tally.done_micros = 0;
         }
     }
 }
@@ -137,9 +135,10 @@ impl Tally {
     fn push(&mut self, done: Done, keep: Keep) {
         match keep {
             Keep::All => {}
-            Keep::LastOfEach => self.done.retain(|other| other.agent != done.agent),
-            Keep::Last => self.done.clear(),
+            Keep::LastOfEach => self.retain(|other| other.agent != done.agent),
+            Keep::Last => self.retain(|_| false),
         }
+        self.done_micros += u128::from(done.micros);
         if keep == Keep::All && self.done.len() >= DONE_MAX {
             let all = std::mem::take(&mut self.done);
             let mut all = all.into_iter();
@@ -157,13 +156,22 @@ impl Tally {
     }
 
     fn forget(&mut self, now: Time, window: u64) {
-        while self
-            .done
-            .front()
-            .is_some_and(|done| !done.is_within(now, window))
-        {
-            self.done.pop_front();
+        let is_over = |done: &mut Done| !done.is_within(now, window);
+        while let Some(done) = self.done.pop_front_if(is_over) {
+            self.done_micros -= u128::from(done.micros);
         }
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Done) -> bool) {
+        self.done.retain(keep);
+        self.done_micros = self.done.iter().map(|done| u128::from(done.micros)).sum();
+    }
+
+    /// How much was done within the window.
+    pub fn micros_within(&self, now: Time, window: u64) -> u128 {
+        let done = self.done.iter();
+        let over = done.take_while(|done| !done.is_within(now, window));
+        self.done_micros - over.map(|done| u128::from(done.micros)).sum::<u128>()
     }
 
     /// What was done within the window, oldest first.
