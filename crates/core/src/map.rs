@@ -98,6 +98,11 @@ impl<T> Slab<T> {
         self.slots.get(key as usize)?.as_ref()
     }
 
+    /// Looks a value up, to change it.
+    pub fn get_mut(&mut self, key: u32) -> Option<&mut T> {
+        self.slots.get_mut(key as usize)?.as_mut()
+    }
+
     /// All values in key order.
     pub fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
         self.slots

@@ -370,7 +370,8 @@ pub struct Throttle {
     pub per: Per,
 }
 
-/// What is one thing to a rule: requests that agree in all of these parts. Default: each resource.
+/// What is one thing to a rule: requests that agree in all of these parts: `resource`, `agent`, `action`, `label:KEY`,
+/// `parameter:/POINTER`. Default: each resource. None: everything is one thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(transparent)]
 #[schema(value_type = Vec<String>, max_items = 4, example = json!(["resource"]))]
@@ -545,19 +546,28 @@ impl Notes {
     }
 }
 
-/// What a grant is to a rule: remembered with the permit while it is in flight, and by the rule afterwards.
+/// What a grant is to rules about one thing: remembered with the permit while it is in flight, and afterwards for as long as
+/// each rule says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = RuleMark)]
 pub struct Mark {
-    /// Which rule.
-    pub rule: RuleId,
-    /// Of which of its cases: its own, or the other one.
-    #[serde(default, skip_serializing_if = "Side::is_own")]
-    pub side: Side,
     /// About which thing.
     #[serde(default, skip_serializing_if = "SmolStr::is_empty")]
     #[schema(value_type = String)]
     pub key: SmolStr,
+    /// To which rules.
+    pub rules: Vec<Marked>,
+}
+
+/// What a grant is to one rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = RuleMarked)]
+pub struct Marked {
+    /// Which.
+    pub rule: RuleId,
+    /// Of which of its cases: its own, or the other one.
+    #[serde(default, skip_serializing_if = "Side::is_own")]
+    pub side: Side,
     /// How much, in millionths, where a rule sums.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub micros: Option<u64>,

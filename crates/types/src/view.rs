@@ -3,7 +3,7 @@ use crate::agent::{Definition, Status as AgentStatus};
 use crate::budget::{Period, Unit};
 use crate::halt::{Mode as HaltMode, Order};
 use crate::id::{
-    AgentId, BudgetId, Epoch, GroupId, HaltId, InstanceId, LimitId, PermitId, Seq, Token,
+    AgentId, BudgetId, Epoch, GroupId, HaltId, InstanceId, LimitId, PermitId, RuleId, Seq, Token,
 };
 use crate::instance::InstanceState;
 use crate::lock::Mode;
@@ -226,7 +226,7 @@ pub struct Rule {
     pub stopped: u64,
     /// Requests that wait for it.
     pub waiting: u64,
-    /// Permits that hold and belong to one of its cases.
+    /// Permits that hold and count for it.
     pub in_flight: u64,
     /// The things that it has tripped for; an empty one stands for all of its case. The first 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -347,6 +347,9 @@ pub struct Scope {
     /// Limits attached to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<LimitId>,
+    /// Rules of which a case is attached to it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<RuleId>,
     /// Budgets attached to it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetId>,

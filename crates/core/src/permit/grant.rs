@@ -8,8 +8,8 @@ use crate::decide::Events;
 use crate::limit::LimitKey;
 use crate::lock::Holder;
 use crate::memory::Outcome;
-use crate::rule::RuleKey;
 use crate::rule::apply::End;
+use crate::rule::judge::RuleKeys;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
 use crate::{budget, limit, rule};
@@ -52,7 +52,7 @@ impl<C> Found<C> {
 pub struct Keys {
     pub agent: AgentKey,
     /// One for each mark.
-    pub rules: SmallVec<[RuleKey; 4]>,
+    pub rules: RuleKeys,
     /// One for each charge.
     pub limits: SmallVec<[LimitKey; 4]>,
     /// One for each charge.
@@ -75,7 +75,7 @@ pub fn events(
         budgets,
     } = passed;
     let rules = Notes {
-        marks: marks.charges,
+        marks: marks.marks,
         observed: report.observed.to_vec(),
     };
     let reserved = budgets.keys.iter().zip(&budgets.charges);

@@ -30,6 +30,8 @@ pub fn scopes(state: &State, after: Option<&str>, count: usize) -> Page<Scope> {
         let declared = node.declared.as_ref();
         let path_of = fleet_types::ScopePath::parse(&path).ok()?;
         let limits = state.limits.entries.iter().flatten();
+        let rules = state.rules.by_id.values();
+        let rules = rules.filter_map(|key| state.rules.get(*key));
         let budgets = state.budgets.entries.iter().flatten();
         let scope = Scope {
             description: declared.map(|d| d.description.clone()).unwrap_or_default(),
@@ -38,6 +40,15 @@ pub fn scopes(state: &State, after: Option<&str>, count: usize) -> Page<Scope> {
             limits: limits
                 .filter(|entry| entry.limit.selector.scope.as_ref() == Some(&path_of))
                 .map(|entry| entry.limit.id.clone())
+                .collect(),
+            rules: rules
+                .filter(|entry| {
+                    entry
+                        .rule
+                        .cases()
+                        .any(|case| case.scope.as_ref() == Some(&path_of))
+                })
+                .map(|entry| entry.rule.id.clone())
                 .collect(),
             budgets: budgets
                 .filter(|entry| entry.budget.selector.scope.as_ref() == Some(&path_of))

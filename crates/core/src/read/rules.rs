@@ -65,9 +65,10 @@ fn in_flight(state: &State) -> Map<RuleKey, u64> {
         };
         let mut seen = BTreeSet::new();
         for mark in granted.marks.iter().flat_map(|marks| marks.iter()) {
-            let entry = state.rules.get(mark.rule);
-            if entry.is_some_and(|entry| entry.era == mark.era) && seen.insert(mark.rule) {
-                *counts.entry(mark.rule).or_default() += 1;
+            let rule = mark.slot.rule();
+            let entry = state.rules.get(rule);
+            if entry.is_some_and(|entry| entry.era == mark.era) && seen.insert(rule) {
+                *counts.entry(rule).or_default() += 1;
             }
         }
     }

@@ -2,15 +2,15 @@
 use super::case::CompiledCase;
 use super::decide::{VERSIONS_MAX, is_asked};
 use super::judge::{ONE, keep};
-use super::ledger::{Done, Ledger};
-use super::{Entry, RuleKey, Version, other_case, per, window};
+use super::tally::{Done, Tally};
+use super::things::ThingKey;
+use super::{Entry, RuleKey, Slot, Version, other_case, per, window};
 use crate::state::{State, Wake};
 use fleet_types::event::{RuleRemoved, RuleReset, RuleSet, RuleTripped};
 use fleet_types::rule::{Form, Mark, Rule, Side};
 use fleet_types::{AgentId, Time};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
-use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -20,10 +20,9 @@ pub type Kept = SmallVec<[KeptMark; 1]>;
 /// What a permit is to one rule.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KeptMark {
-    pub rule: RuleKey,
+    pub slot: Slot,
     pub era: u32,
-    pub side: Side,
-    pub key: SmolStr,
+    pub thing: ThingKey,
     pub micros: u64,
 }
 
@@ -52,7 +51,6 @@ pub fn set(state: &mut State, event: &RuleSet) {
                 version: 0,
                 versions: Vec::new(),
                 era: 0,
-                ledgers: [Ledger::default(), Ledger::default()],
                 tripped: BTreeSet::new(),
                 stopped: 0,
                 waiting: BTreeMap::new(),
@@ -68,7 +66,6 @@ pub fn set(state: &mut State, event: &RuleSet) {
     let former = std::mem::replace(&mut entry.rule, rule.clone());
     if entry.version > 0 {
         if !counts_alike(&former, rule) {
-            entry.ledgers = [Ledger::default(), Ledger::default()];
             entry.tripped.clear();
             entry.era += 1;
         }
@@ -107,18 +104,23 @@ pub fn compile(state: &mut State, key: RuleKey) {
         return;
     }
     let rule: Arc<Rule> = entry.rule.clone();
-    let cases = [Some(&rule.when), other_case(&rule.form)];
-    for (side, case) in cases.into_iter().enumerate() {
+    let cases = [
+        (Side::Own, Some(&rule.when)),
+        (Side::Other, other_case(&rule.form)),
+    ];
+    for (side, case) in cases {
         let Some(case) = case else {
             continue;
         };
         let scopes = &mut state.scopes;
         let compiled = CompiledCase::new(case, |path| scopes.ensure(path.as_str()));
-        state
-            .rules
+        let rules = &mut state.rules;
+        rules
             .index
-            .insert(key * 2 + side as u32, &compiled.selector);
-        entry.cases[side] = Some(compiled);
+            .insert(Slot::new(key, side).number(), &compiled.selector);
+        if let Some(entry) = rules.get_mut(key) {
+            entry.cases[side as usize] = Some(compiled);
+        }
     }
 }
 
@@ -126,12 +128,10 @@ fn unfile(state: &mut State, key: RuleKey) {
     let Some(Some(entry)) = state.rules.entries.get_mut(key as usize) else {
         return;
     };
-    for (side, case) in entry.cases.iter_mut().enumerate() {
-        if let Some(case) = case.take() {
-            state
-                .rules
-                .index
-                .remove(key * 2 + side as u32, &case.selector);
+    for side in [Side::Own, Side::Other] {
+        if let Some(case) = entry.cases[side as usize].take() {
+            let slot = Slot::new(key, side);
+            state.rules.index.remove(slot.number(), &case.selector);
         }
     }
 }
@@ -162,8 +162,14 @@ pub fn reset(state: &mut State, event: &RuleReset) {
     if let Some(key) = state.rules.key(&event.rule)
         && let Some(entry) = state.rules.get_mut(key)
     {
+        let (slot, era) = (Slot::new(key, Side::Own), entry.era);
         for thing in std::mem::take(&mut entry.tripped) {
-            entry.ledgers[Side::Own as usize].clear_done(&thing);
+            let things = &mut state.rules.things;
+            if let Some(thing) = things.find(&thing)
+                && let Some(tally) = things.tally_mut(thing, slot, era)
+            {
+                tally.clear();
+            }
         }
     }
 }
@@ -171,26 +177,34 @@ pub fn reset(state: &mut State, event: &RuleReset) {
 /// Marks what a grant is to rules. A rule that is gone by now is passed over. `keys` are the rules', if known.
 pub fn begin(state: &mut State, marks: &[Mark], keys: Option<&[RuleKey]>, agent: &AgentId) -> Kept {
     let mut kept = Kept::new();
-    let now = state.now;
-    for (number, mark) in marks.iter().enumerate() {
-        let rule = match keys {
-            Some(keys) => Some(keys[number]),
-            None => state.rules.key(&mark.rule),
-        };
-        let Some((rule, entry)) = rule.and_then(|key| Some((key, state.rules.get_mut(key)?)))
-        else {
-            continue;
-        };
-        let micros = mark.micros.unwrap_or(ONE);
-        let window = window(&entry.rule.form);
-        entry.ledgers[mark.side as usize].begin(&mark.key, agent, micros, now, window);
-        kept.push(KeptMark {
-            rule,
-            era: entry.era,
-            side: mark.side,
-            key: mark.key.clone(),
-            micros,
-        });
+    if marks.is_empty() {
+        return kept;
+    }
+    sweep(state);
+    let rules = &mut state.rules;
+    let mut number = 0;
+    for mark in marks {
+        let thing = rules.things.ensure(&mark.key);
+        for marked in &mark.rules {
+            let rule = match keys {
+                Some(keys) => Some(keys[number]),
+                None => rules.key(&marked.rule),
+            };
+            number += 1;
+            let Some((rule, era)) = rule.and_then(|key| Some((key, rules.get(key)?.era))) else {
+                continue;
+            };
+            let kept_mark = KeptMark {
+                slot: Slot::new(rule, marked.side),
+                era,
+                thing,
+                micros: marked.micros.unwrap_or(ONE),
+            };
+            let tally = rules.things.ensure_tally(thing, kept_mark.slot, era);
+            tally.begin(agent, kept_mark.micros);
+            kept.push(kept_mark);
+        }
+        rules.things.drop_if_empty(thing);
     }
     kept
 }
@@ -198,10 +212,9 @@ pub fn begin(state: &mut State, marks: &[Mark], keys: Option<&[RuleKey]>, agent:
 /// Marks again what a permit that holds is to rules, when a snapshot was read.
 pub fn begin_again(state: &mut State, marks: &Kept, agent: &AgentId) {
     for mark in marks {
-        if let Some(entry) = state.rules.get_mut(mark.rule)
-            && entry.era == mark.era
-        {
-            entry.ledgers[mark.side as usize].begin_again(&mark.key, agent, mark.micros);
+        let things = &mut state.rules.things;
+        if let Some(tally) = things.tally_mut(mark.thing, mark.slot, mark.era) {
+            tally.begin(agent, mark.micros);
         }
     }
 }
@@ -209,13 +222,16 @@ pub fn begin_again(state: &mut State, marks: &Kept, agent: &AgentId) {
 /// What a permit was to rules is over: done, or not.
 pub fn end(state: &mut State, marks: &Kept, agent: &AgentId, how: End, at: Time) {
     for mark in marks {
-        let Some(entry) = state.rules.get_mut(mark.rule) else {
+        let rules = &mut state.rules;
+        let rule = mark.slot.rule();
+        let Some(Some(entry)) = rules.entries.get(rule as usize) else {
             continue;
         };
-        if entry.era != mark.era {
+        let form = &entry.rule.form;
+        let Some(tally) = rules.things.tally_mut(mark.thing, mark.slot, mark.era) else {
             continue;
-        }
-        let happened = match (how, &entry.rule.form) {
+        };
+        let happened = match (how, form) {
             (End::Completed, _) | (End::Failed, Form::Throttle(_)) => true,
             (End::Unknown, form) => !matches!(form, Form::Sequence(_)),
             (End::Failed | End::Cancelled, _) => false,
@@ -225,13 +241,32 @@ pub fn end(state: &mut State, marks: &Kept, agent: &AgentId, how: End, at: Time)
             agent: agent.clone(),
             micros: mark.micros,
         });
-        let (keep, window) = (keep(&entry.rule.form), window(&entry.rule.form));
-        let ledger = &mut entry.ledgers[mark.side as usize];
-        ledger.end(&mark.key, agent, mark.micros, done, keep, window);
+        tally.end(agent, mark.micros, done, keep(form), window(form));
         if !entry.waiting.is_empty() {
-            state.wakes.insert(Wake::Rule(mark.rule, mark.key.clone()));
+            let thing = rules.things.key(mark.thing).clone();
+            state.wakes.insert(Wake::Rule(rule, thing));
         }
     }
+    for mark in marks {
+        state.rules.things.drop_if_empty(mark.thing);
+    }
+}
+
+/// Forgets what no rule remembers any more, when many things stand.
+fn sweep(state: &mut State) {
+    let now = state.now;
+    let rules = &mut state.rules;
+    if !rules.things.are_many() {
+        return;
+    }
+    let entries = &rules.entries;
+    rules.things.sweep(|tally| {
+        let entry = entries.get(tally.slot.rule() as usize);
+        match entry.and_then(Option::as_ref) {
+            Some(entry) if entry.era == tally.era => tally.forget(now, window(&entry.rule.form)),
+            _ => *tally = Tally::new(tally.slot, tally.era),
+        }
+    });
 }
 
 fn wake_all(state: &mut State, key: RuleKey) {

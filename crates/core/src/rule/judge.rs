@@ -1,11 +1,12 @@
 //! What the rules say of a request.
 use super::case::{compare, double};
-use super::ledger::{Done, around};
-use super::{Entry, RuleKey, keys, ledger, per, window};
+use super::tally::{Done, Keep, Tally};
+use super::things::{Named, ThingKey};
+use super::{Entry, RuleKey, Slot, around, keys, per, window};
 use crate::permit::gates::Ask;
 use fleet_types::permit::Request;
-use fleet_types::rule::{Bounds, Case, Form, Mark, Per, Quota, Rule, Side, Stage};
-use fleet_types::{Code, RuleId, Time};
+use fleet_types::rule::{Bounds, Form, Mark, Marked, Per, Quota, Rule, Side, Stage};
+use fleet_types::{Code, Pattern, Pointer, RuleId, Time};
 use serde_json::{Number, Value};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -24,8 +25,15 @@ pub struct Judged {
     pub broken: Option<Broken>,
 }
 
-/// With the small keys under which the rules were found.
-pub type Marks = crate::permit::grant::Found<Mark>;
+/// What a grant will be to rules, with the small keys under which they were found.
+#[derive(Default)]
+pub struct Marks {
+    pub marks: Vec<Mark>,
+    pub keys: RuleKeys,
+}
+
+/// The small keys of the rules of all marks, one after the other.
+pub type RuleKeys = SmallVec<[RuleKey; 4]>;
 /// Rules that are observed and would have stopped a request.
 pub type Observed = SmallVec<[RuleId; 1]>;
 
@@ -69,73 +77,134 @@ impl No {
     }
 }
 
+/// Things that some rules have in common: those of one `per` and one pattern of resources.
+struct Common<'s> {
+    per: &'s Per,
+    pattern: Option<&'s Pattern>,
+    things: SmallVec<[(Named, Found); 1]>,
+}
+
+/// The rules that a grant will be marked for, about one thing.
+#[derive(Default)]
+struct Found {
+    rules: Vec<Marked>,
+    keys: RuleKeys,
+}
+
 /// Asks every rule whose cases a request belongs to. `seen` hears of every one: the rule, and whether it lets it pass.
 pub fn judge(ask: &Ask<'_>, mut seen: impl FnMut(&Rule, bool)) -> Judged {
     let rules = &ask.state.rules;
     let mut judged = Judged::default();
+    let mut common: SmallVec<[Common<'_>; 4]> = SmallVec::new();
     for number in rules.index.candidates(ask.agent, ask.request) {
-        let (rule, side) = (number / 2, side(number));
-        let Some(entry) = rules.get(rule) else {
+        let slot = Slot::of(number);
+        let Some(entry) = rules.get(slot.rule()) else {
             continue;
         };
-        let case = entry.cases[side as usize].as_ref();
+        let case = entry.cases[slot.side() as usize].as_ref();
         let case = case.expect("compiled when set");
         if !case.matches(ask.agent, ask.request, ask.now) {
             continue;
         }
-        if ask.extends && !per(&entry.rule.form).is_some_and(Per::has_resource) {
+        let form = &entry.rule.form;
+        let per = per(form);
+        if ask.extends && !per.is_some_and(Per::has_resource) {
             continue;
         }
         let mut no = None;
-        match &entry.rule.form {
-            Form::Bounds(bounds) => {
-                no = bounded(bounds, ask.request).map(|no| (no, SmolStr::default()))
-            }
-            form => each_thing(form, side, &case.case, ask.request, |key, micros| {
-                let stop = match micros {
-                    Some(micros) => remembered(ask, entry, side, &key, micros),
-                    None => Some(No::never(format!(
-                        "its argument {} is not a number of 0 or more",
-                        summed(form)
-                    ))),
+        if let Form::Bounds(bounds) = form {
+            no = bounded(bounds, ask.request).map(|no| (no, SmolStr::default()));
+        }
+        if let Some(per) = per {
+            let pattern = case.case.resource.as_ref();
+            let amount = amount(form, slot.side(), ask.request);
+            for (thing, found) in things(&mut common, ask, per, pattern) {
+                let asked = Asked {
+                    ask,
+                    entry,
+                    slot,
+                    thing,
+                };
+                let stop = match amount {
+                    Some(micros) => asked.remembered(micros),
+                    None => Some(No::never(no_amount(form))),
                 };
                 if no.is_none() {
-                    no = stop.map(|stop| (stop, key.clone()));
+                    no = stop.map(|stop| (stop, thing.key.clone()));
                 }
-                if is_remembered(form, side) {
-                    judged
-                        .marks
-                        .push(rule, mark(&entry.rule, side, key, micros));
+                if is_remembered(form, slot.side()) {
+                    found.keys.push(slot.rule());
+                    found.rules.push(Marked {
+                        rule: entry.rule.id.clone(),
+                        side: slot.side(),
+                        micros: amount.filter(|micros| *micros != ONE),
+                    });
                 }
-            }),
+            }
         }
         seen(&entry.rule, no.is_none());
         match (no, entry.rule.stage) {
             (None, _) | (Some(_), Stage::Draft) => {}
             (Some(_), Stage::Observe) => judged.observed.push(entry.rule.id.clone()),
-            (Some((no, key)), Stage::Enforce) => {
-                if judged.broken.is_none() {
-                    judged.broken = Some(Broken {
-                        rule,
-                        key,
-                        code: no.code,
-                        words: told(&entry.rule, &no.words),
-                        until: no.until,
-                        can_wait: no.can_wait,
-                    });
-                }
+            (Some((no, key)), Stage::Enforce) if judged.broken.is_none() => {
+                judged.broken = Some(Broken {
+                    rule: slot.rule(),
+                    key,
+                    code: no.code,
+                    words: told(&entry.rule, &no.words),
+                    until: no.until,
+                    can_wait: no.can_wait,
+                });
             }
+            (Some(_), Stage::Enforce) => {}
         }
+    }
+    if judged.broken.is_none() {
+        judged.marks = marks(common);
     }
     judged
 }
 
-/// The side that a number of the index stands for.
-fn side(number: u32) -> Side {
-    match number % 2 {
-        0 => Side::Own,
-        _ => Side::Other,
+/// The things that a request is about to rules of this kind.
+fn things<'c, 's>(
+    common: &'c mut SmallVec<[Common<'s>; 4]>,
+    ask: &Ask<'_>,
+    per: &'s Per,
+    pattern: Option<&'s Pattern>,
+) -> impl Iterator<Item = (&'c Named, &'c mut Found)> {
+    let known = common
+        .iter()
+        .position(|known| known.per == per && known.pattern == pattern);
+    let at = known.unwrap_or_else(|| {
+        let mut things = SmallVec::new();
+        keys(per, pattern, ask.request, |key| {
+            let named = ask.state.rules.things.named(key, per.has_resource());
+            things.push((named, Found::default()));
+        });
+        common.push(Common {
+            per,
+            pattern,
+            things,
+        });
+        common.len() - 1
+    });
+    common[at]
+        .things
+        .iter_mut()
+        .map(|(thing, found)| (&*thing, found))
+}
+
+fn marks(common: SmallVec<[Common<'_>; 4]>) -> Marks {
+    let mut marks = Marks::default();
+    let things = common.into_iter().flat_map(|common| common.things);
+    for (thing, found) in things.filter(|(_, found)| !found.rules.is_empty()) {
+        marks.keys.extend(found.keys);
+        marks.marks.push(Mark {
+            key: thing.key,
+            rules: found.rules,
+        });
     }
+    marks
 }
 
 fn told(rule: &Rule, words: &str) -> String {
@@ -145,44 +214,31 @@ fn told(rule: &Rule, words: &str) -> String {
     }
 }
 
-fn mark(rule: &Rule, side: Side, key: SmolStr, micros: Option<u64>) -> Mark {
-    Mark {
-        rule: rule.id.clone(),
-        side,
-        key,
-        micros: micros.filter(|micros| *micros != ONE),
-    }
-}
-
-/// The things that a request is about, each with how much; `None` where its argument says no amount.
-fn each_thing(
-    form: &Form,
-    side: Side,
-    case: &Case,
-    request: &Request,
-    mut each: impl FnMut(SmolStr, Option<u64>),
-) {
-    let Some(per) = per(form) else {
-        return;
-    };
-    let micros = match form {
+/// How much a request is to a form; `None` where its argument says no amount.
+fn amount(form: &Form, side: Side, request: &Request) -> Option<u64> {
+    match form {
         Form::Quota(Quota { sum: Some(sum), .. }) if side == Side::Own => {
-            let arguments = request.parameters.as_deref();
-            match arguments.and_then(|arguments| sum.find(arguments)) {
-                Some(Value::Number(number)) => micros(number),
-                _ => None,
-            }
+            micros(number(request, sum)?)
         }
         _ => Some(ONE),
-    };
-    keys(per, case, request, |key| each(key, micros));
+    }
 }
 
-fn summed(form: &Form) -> String {
-    match form {
+/// An argument that is a number.
+fn number<'r>(request: &'r Request, pointer: &Pointer) -> Option<&'r Number> {
+    let arguments = request.parameters.as_deref()?;
+    match pointer.find(arguments)? {
+        Value::Number(number) => Some(number),
+        _ => None,
+    }
+}
+
+fn no_amount(form: &Form) -> String {
+    let summed = match form {
         Form::Quota(Quota { sum: Some(sum), .. }) => sum.to_string(),
         _ => String::new(),
-    }
+    };
+    format!("its argument {summed} is not a number of 0 or more")
 }
 
 /// In millionths; `None` below zero and past what can be counted.
@@ -210,248 +266,258 @@ fn is_remembered(form: &Form, side: Side) -> bool {
 
 fn bounded(bounds: &Bounds, request: &Request) -> Option<No> {
     let name = &bounds.parameter;
-    let argument = |pointer: &fleet_types::Pointer| {
-        let arguments = request.parameters.as_deref();
-        match arguments.and_then(|arguments| pointer.find(arguments)) {
-            Some(Value::Number(number)) => Some(number.clone()),
-            _ => None,
-        }
-    };
-    let Some(value) = argument(name) else {
+    let Some(value) = number(request, name) else {
         return Some(No::never(format!("its argument {name} is not a number")));
     };
-    if let Some(least) = bounds
-        .at_least
-        .as_ref()
-        .filter(|least| compare(&value, least).is_lt())
+    if let Some(least) = &bounds.at_least
+        && compare(value, least).is_lt()
     {
         return Some(No::never(format!("{name} {value} is less than {least}")));
     }
-    if let Some(most) = bounds
-        .at_most
-        .as_ref()
-        .filter(|most| compare(&value, most).is_gt())
+    if let Some(most) = &bounds.at_most
+        && compare(value, most).is_gt()
     {
         return Some(No::never(format!("{name} {value} is more than {most}")));
     }
     let collar = bounds.around.as_ref()?;
-    let Some(middle) = argument(&collar.parameter) else {
-        return Some(No::never(format!(
-            "its argument {} is not a number",
-            collar.parameter
-        )));
+    let (about, permille) = (&collar.parameter, collar.permille);
+    let Some(middle) = number(request, about) else {
+        return Some(No::never(format!("its argument {about} is not a number")));
     };
     let is_far = match (value.as_i128(), middle.as_i128()) {
         (Some(value), Some(middle)) => {
-            (value - middle).abs().saturating_mul(1_000)
-                > middle.abs().saturating_mul(collar.permille.into())
+            (value - middle).abs() * 1_000 > middle.abs() * i128::from(permille)
         }
         _ => {
-            let (value, middle) = (double(&value), double(&middle));
-            (value - middle).abs() * 1_000.0 > middle.abs() * f64::from(collar.permille)
+            let (value, middle) = (double(value), double(middle));
+            (value - middle).abs() * 1_000.0 > middle.abs() * f64::from(permille)
         }
     };
     is_far.then(|| {
         No::never(format!(
-            "{name} {value} is further from {} {middle} than {} ‰",
-            collar.parameter, collar.permille
+            "{name} {value} is further from {about} {middle} than {permille} ‰"
         ))
     })
 }
 
-/// What a form that remembers says of a request about one thing.
-fn remembered(ask: &Ask<'_>, entry: &Entry, side: Side, key: &SmolStr, micros: u64) -> Option<No> {
-    let now = ask.now;
-    let window = window(&entry.rule.form);
-    match &entry.rule.form {
-        Form::Bounds(_) => None,
-        Form::Contradiction(_) | Form::Exclusion(_) => {
-            opposite(entry, side, key, now, window).or_else(|| turn(ask, entry, key))
-        }
-        Form::Sequence(_) => match side {
-            Side::Own => came_before(entry, key, now, window),
-            Side::Other => None,
-        },
-        Form::Separation(_) => separate(ask, entry, side, key, window),
-        Form::CoolingOff(_) => {
-            let tally = entry.ledger(Side::Own).get(key);
-            let hot = tally.and_then(|tally| {
-                if let Some(agent) = tally.in_flight.keys().next() {
-                    return Some(No::wait(
-                        format!("{agent} does it now on {}", thing(key)),
-                        None,
-                    ));
-                }
-                let last = tally.within(now, window).last()?;
-                let words = format!("{} did it on {} {}", last.agent, thing(key), ago(last, now));
-                Some(No::wait(words, Some(last.until(window))))
-            });
-            hot.or_else(|| turn(ask, entry, key))
-        }
-        Form::Quota(quota) => {
-            let max = self::micros(&quota.max).unwrap_or_default();
-            full(entry, key, now, window, micros, max).or_else(|| turn(ask, entry, key))
-        }
-        Form::Throttle(throttle) => {
-            let tripped = || No {
-                code: Code::RuleTripped,
-                ..No::never(format!(
-                    "more than {} in {} ms on {}; a person must reset the rule",
-                    throttle.max,
-                    throttle.window_ms.0,
-                    thing(key)
-                ))
-            };
-            let max = u64::from(throttle.max) * ONE;
-            let is_over =
-                entry.tripped.contains(key) || full(entry, key, now, window, ONE, max).is_some();
-            is_over.then(tripped)
+/// A case of a rule, asked about one thing.
+struct Asked<'a> {
+    ask: &'a Ask<'a>,
+    entry: &'a Entry,
+    slot: Slot,
+    thing: &'a Named,
+}
+
+impl<'a> Asked<'a> {
+    /// What a form that remembers says.
+    fn remembered(&self, micros: u64) -> Option<No> {
+        match &self.entry.rule.form {
+            Form::Bounds(_) => None,
+            Form::Contradiction(_) | Form::Exclusion(_) => self.opposite().or_else(|| self.turn()),
+            Form::Sequence(_) if self.slot.side() == Side::Other => None,
+            Form::Sequence(_) => self.came_before(),
+            Form::Separation(_) => self.separate(),
+            Form::CoolingOff(_) => self.hot().or_else(|| self.turn()),
+            Form::Quota(quota) => {
+                let max = self::micros(&quota.max).unwrap_or_default();
+                self.full(micros, max).or_else(|| self.turn())
+            }
+            Form::Throttle(throttle) => {
+                let max = u64::from(throttle.max) * ONE;
+                let is_over =
+                    self.entry.tripped.contains(&self.thing.key) || self.full(ONE, max).is_some();
+                let (times, span) = (throttle.max, throttle.window_ms.0);
+                is_over.then(|| No {
+                    code: Code::RuleTripped,
+                    ..No::never(format!(
+                        "more than {times} in {span} ms on {}; a person must reset the rule",
+                        self.told()
+                    ))
+                })
+            }
         }
     }
-}
 
-/// The other kind is in flight, or was done within the window.
-fn opposite(entry: &Entry, side: Side, key: &SmolStr, now: Time, window: u64) -> Option<No> {
-    let ledger = entry.ledger(side.opposite());
-    let mut last: Option<&Done> = None;
-    for (_, tally) in ledger.around(key, entry.overlaps()) {
-        if let Some(agent) = tally.in_flight.keys().next() {
-            let words = format!("{agent} does the opposite now on {}", thing(key));
-            return Some(No::wait(words, None));
-        }
-        let done = tally.within(now, window).last();
-        last = last.max_by_time(done);
+    fn now(&self) -> Time {
+        self.ask.now
     }
-    let last = last?;
-    let words = format!(
-        "{} did the opposite on {} {}",
-        last.agent,
-        thing(key),
-        ago(last, now)
-    );
-    Some(No::wait(words, Some(last.until(window))))
-}
 
-/// The later of two.
-trait Later {
-    fn max_by_time(self, other: Self) -> Self;
-}
-
-impl Later for Option<&Done> {
-    fn max_by_time(self, other: Self) -> Self {
-        match (self, other) {
-            (Some(one), Some(other)) if one.at >= other.at => Some(one),
-            (one, None) => one,
-            (_, other) => other,
-        }
+    fn window(&self) -> u64 {
+        window(&self.entry.rule.form)
     }
-}
 
-/// What must come first was completed within the window, on the same thing or one above it.
-fn came_before(entry: &Entry, key: &SmolStr, now: Time, window: u64) -> Option<No> {
-    let mut in_flight = None;
-    for (at, tally) in entry.ledger(Side::Other).around(key, entry.overlaps()) {
-        if at.len() > key.len() {
-            continue; // Below it.
-        }
-        if tally.within(now, window).next().is_some() {
-            return None;
-        }
-        in_flight = in_flight.or_else(|| tally.in_flight.keys().next());
+    /// The thing, for people.
+    fn told(&self) -> String {
+        told_of(&self.thing.key)
     }
-    let words = match in_flight {
-        Some(agent) => format!(
-            "what must come first on {} is still under way by {agent}",
-            thing(key)
-        ),
-        None => format!(
-            "what must come first on {} was not completed within {} ms",
-            thing(key),
-            window / 1_000
-        ),
-    };
-    Some(No::wait(words, None))
-}
 
-/// The same agent did the other kind, or does it.
-fn separate(ask: &Ask<'_>, entry: &Entry, side: Side, key: &SmolStr, window: u64) -> Option<No> {
-    let agent = &ask.agent.id;
-    let ledger = entry.ledger(side.opposite());
-    for (_, tally) in ledger.around(key, entry.overlaps()) {
-        if tally.in_flight.contains_key(agent) {
+    fn tally(&self, thing: ThingKey, side: Side) -> Option<&'a Tally> {
+        let slot = Slot::new(self.slot.rule(), side);
+        self.ask
+            .state
+            .rules
+            .things
+            .tally(thing, slot, self.entry.era)
+    }
+
+    /// What was done to the thing itself.
+    fn here(&self, side: Side) -> Option<&'a Tally> {
+        self.tally(self.thing.here?, side)
+    }
+
+    /// What was done to the thing and to those above it.
+    fn here_and_above(&self, side: Side) -> impl Iterator<Item = &'a Tally> {
+        let above = self.ask.state.rules.things.above(self.thing);
+        let above = self.thing.here.into_iter().chain(above);
+        above.filter_map(move |thing| self.tally(thing, side))
+    }
+
+    /// What was done to the thing, to those above it and to those below.
+    fn around(&self, side: Side) -> impl Iterator<Item = &'a Tally> {
+        let overlaps = self.entry.overlaps();
+        let things = &self.ask.state.rules.things;
+        let above = things.above(self.thing).filter(move |_| overlaps);
+        let below = overlaps.then(|| things.below(self.thing));
+        let here = self.thing.here.into_iter();
+        let all = here.chain(above).chain(below.into_iter().flatten());
+        all.filter_map(move |thing| self.tally(thing, side))
+    }
+
+    /// The other kind is in flight, or was done within the window.
+    fn opposite(&self) -> Option<No> {
+        let mut last: Option<&Done> = None;
+        for tally in self.around(self.slot.side().opposite()) {
+            if let Some(agent) = tally.doing() {
+                let words = format!("{agent} does the opposite now on {}", self.told());
+                return Some(No::wait(words, None));
+            }
+            let done = tally.within(self.now(), self.window()).next_back();
+            if done.is_some_and(|done| last.is_none_or(|last| done.at > last.at)) {
+                last = done;
+            }
+        }
+        let last = last?;
+        let words = format!(
+            "{} did the opposite on {} {}",
+            last.agent,
+            self.told(),
+            self.ago(last)
+        );
+        Some(No::wait(words, Some(last.until(self.window()))))
+    }
+
+    /// What must come first was completed within the window, on the same thing or one above it.
+    fn came_before(&self) -> Option<No> {
+        let mut in_flight = None;
+        for tally in self.here_and_above(Side::Other) {
+            if tally.within(self.now(), self.window()).next().is_some() {
+                return None;
+            }
+            in_flight = in_flight.or(tally.doing());
+        }
+        let (thing, span) = (self.told(), self.window() / 1_000);
+        let words = match in_flight {
+            Some(agent) => format!("what must come first on {thing} is still under way by {agent}"),
+            None => format!("what must come first on {thing} was not completed within {span} ms"),
+        };
+        Some(No::wait(words, None))
+    }
+
+    /// The same agent did the other kind, or does it.
+    fn separate(&self) -> Option<No> {
+        let agent = &self.ask.agent.id;
+        for tally in self.around(self.slot.side().opposite()) {
+            if tally.is_doing(agent) {
+                let words = format!("{agent} itself does the other part now on {}", self.told());
+                return Some(No::never(words));
+            }
+            let done = tally.within(self.now(), self.window());
+            if let Some(done) = done.rev().find(|done| done.agent == *agent) {
+                let (thing, ago) = (self.told(), self.ago(done));
+                return Some(No {
+                    until: Some(done.until(self.window())),
+                    ..No::never(format!(
+                        "{agent} itself did the other part on {thing} {ago}"
+                    ))
+                });
+            }
+        }
+        None
+    }
+
+    /// It is in flight, or was done within the window.
+    fn hot(&self) -> Option<No> {
+        let tally = self.here(Side::Own)?;
+        if let Some(agent) = tally.doing() {
+            return Some(No::wait(
+                format!("{agent} does it now on {}", self.told()),
+                None,
+            ));
+        }
+        let last = tally.within(self.now(), self.window()).next_back()?;
+        let words = format!(
+            "{} did it on {} {}",
+            last.agent,
+            self.told(),
+            self.ago(last)
+        );
+        Some(No::wait(words, Some(last.until(self.window()))))
+    }
+
+    /// No room for so much more within the window.
+    fn full(&self, more: u64, max: u64) -> Option<No> {
+        let (more, max) = (u128::from(more), u128::from(max));
+        if more > max {
             return Some(No::never(format!(
-                "{agent} itself does the other part now on {}",
-                thing(key)
+                "{} is more than {}",
+                plain(more),
+                plain(max)
             )));
         }
-        let mut own = tally
-            .within(ask.now, window)
-            .filter(|done| done.agent == *agent);
-        if let Some(done) = own.next_back() {
-            let words = format!(
-                "{agent} itself did the other part on {} {}",
-                thing(key),
-                ago(done, ask.now)
-            );
-            return Some(No {
-                until: Some(done.until(window)),
-                ..No::never(words)
-            });
+        let tally = self.here(Side::Own)?;
+        let in_flight = tally.in_flight_micros;
+        let used = in_flight + tally.micros_within(self.now(), self.window());
+        let over = (used + more).checked_sub(max).filter(|over| *over > 0)?;
+        let mut freed = 0;
+        let room = tally.within(self.now(), self.window()).find(|done| {
+            freed += u128::from(done.micros);
+            freed >= over
+        });
+        let words = format!(
+            "{} of {} in {} ms are used on {}, {} in flight",
+            plain(used),
+            plain(max),
+            self.window() / 1_000,
+            self.told(),
+            plain(in_flight)
+        );
+        Some(No::wait(words, room.map(|done| done.until(self.window()))))
+    }
+
+    /// Somebody waits for it who comes first.
+    fn turn(&self) -> Option<No> {
+        if self.entry.waiting.is_empty() {
+            return None;
         }
-    }
-    None
-}
-
-/// No room for so much more within the window.
-fn full(entry: &Entry, key: &SmolStr, now: Time, window: u64, more: u64, max: u64) -> Option<No> {
-    if more > max {
-        let (more, max) = (plain(more.into()), plain(max.into()));
-        return Some(No::never(format!("{more} is more than {max}")));
-    }
-    let tally = entry.ledger(Side::Own).get(key)?;
-    let in_flight = tally.in_flight_micros;
-    let used = in_flight + tally.micros_within(now, window);
-    let over = (used + u128::from(more)).checked_sub(max.into())?;
-    if over == 0 {
-        return None;
-    }
-    let mut freed = 0;
-    let room = tally.within(now, window).find(|done| {
-        freed += u128::from(done.micros);
-        freed >= over
-    });
-    let words = format!(
-        "{} of {} in {} ms are used on {}, {} in flight",
-        plain(used),
-        plain(max.into()),
-        window / 1_000,
-        thing(key),
-        plain(in_flight)
-    );
-    Some(No::wait(words, room.map(|done| done.until(window))))
-}
-
-/// Somebody waits for it who comes first.
-fn turn(ask: &Ask<'_>, entry: &Entry, key: &SmolStr) -> Option<No> {
-    if entry.waiting.is_empty() {
-        return None;
-    }
-    let lines = around(&entry.waiting, key, entry.overlaps());
-    let first = lines.filter_map(|(_, line)| line.first()).min()?;
-    (*first < ask.asker.place).then(|| {
-        No::wait(
-            format!(
+        let lines = around(&self.entry.waiting, &self.thing.key, self.entry.overlaps());
+        let first = lines.filter_map(|(_, line)| line.first()).min()?;
+        (*first < self.ask.asker.place).then(|| {
+            let words = format!(
                 "permit {} waits for {} and comes first",
                 first.id,
-                thing(key)
-            ),
-            None,
-        )
-    })
+                self.told()
+            );
+            No::wait(words, None)
+        })
+    }
+
+    fn ago(&self, done: &Done) -> String {
+        format!("{} ms ago", self.now().micros_since(done.at) / 1_000)
+    }
 }
 
 /// A key, for people.
-fn thing(key: &str) -> String {
+fn told_of(key: &str) -> String {
     let parts: Vec<&str> = key
         .split(super::BETWEEN)
         .filter(|part| !part.is_empty())
@@ -460,10 +526,6 @@ fn thing(key: &str) -> String {
         true => "all".to_owned(),
         false => parts.join(", "),
     }
-}
-
-fn ago(done: &Done, now: Time) -> String {
-    format!("{} ms ago", now.micros_since(done.at) / 1_000)
 }
 
 /// Millionths, for people.
@@ -479,14 +541,14 @@ fn plain(micros: u128) -> String {
 }
 
 /// How much of what was done a form needs.
-pub fn keep(form: &Form) -> ledger::Keep {
+pub fn keep(form: &Form) -> Keep {
     match form {
-        Form::Quota(_) | Form::Throttle(_) => ledger::Keep::All,
-        Form::Separation(_) => ledger::Keep::LastOfEach,
+        Form::Quota(_) | Form::Throttle(_) => Keep::All,
+        Form::Separation(_) => Keep::LastOfEach,
         Form::Bounds(_)
         | Form::Contradiction(_)
         | Form::Exclusion(_)
         | Form::Sequence(_)
-        | Form::CoolingOff(_) => ledger::Keep::Last,
+        | Form::CoolingOff(_) => Keep::Last,
     }
 }

@@ -1,7 +1,7 @@
 //! Coordination rules: what must not happen together, what must come first, how often, by whom.
 //!
 //! ```text
-//! request → index: the cases that may match → case: does it? → form: what its ledgers say → stop, or marks
+//! request → index: the cases that may match → case: does it? → form: what its tallies say → stop, or marks
 //! grant: marks in flight → end of the permit: done, for as long as the rule's window
 //! ```
 //!
@@ -14,22 +14,24 @@ pub mod apply;
 pub mod case;
 pub mod decide;
 pub mod judge;
-pub mod ledger;
+pub mod tally;
+pub mod things;
 
 use crate::map::Map;
 use crate::permit::Place;
 use crate::selector::Index;
 use case::CompiledCase;
-use fleet_types::RuleId;
 use fleet_types::permit::Request;
 use fleet_types::rule::{Case, Form, Part, Per, Rule, Side};
-use ledger::Ledger;
+use fleet_types::{Pattern, RuleId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::{SmolStr, format_smolstr};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
+use things::Things;
 
 /// The small number of a rule; never used again for another.
 pub type RuleKey = u32;
@@ -38,9 +40,41 @@ pub type RuleKey = u32;
 pub struct Rules {
     pub by_id: Map<RuleId, RuleKey>,
     pub entries: Vec<Option<Entry>>,
-    /// Cases by what they select: twice the rule's key, one more for the other case.
+    /// What all of them remember.
+    pub things: Things,
+    /// Cases by what they select, as the numbers of their slots.
     #[serde(skip)]
     pub index: Index,
+}
+
+/// One case of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Slot(u32);
+
+impl Slot {
+    pub fn new(rule: RuleKey, side: Side) -> Slot {
+        Slot(rule * 2 + side as u32)
+    }
+
+    /// The slot that a number of the index stands for.
+    pub fn of(number: u32) -> Slot {
+        Slot(number)
+    }
+
+    pub fn number(self) -> u32 {
+        self.0
+    }
+
+    pub fn rule(self) -> RuleKey {
+        self.0 / 2
+    }
+
+    pub fn side(self) -> Side {
+        match self.0 % 2 {
+            0 => Side::Own,
+            _ => Side::Other,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -52,8 +86,6 @@ pub struct Entry {
     pub versions: Vec<Version>,
     /// Counts how often what is remembered was begun anew: marks of an earlier era mean nothing.
     pub era: u32,
-    /// What permits of each case did.
-    pub ledgers: [Ledger; 2],
     /// The things that a throttle has stopped.
     pub tripped: BTreeSet<SmolStr>,
     /// How often it has stopped a request, or would have.
@@ -87,10 +119,6 @@ impl Rules {
 }
 
 impl Entry {
-    pub fn ledger(&self, side: Side) -> &Ledger {
-        &self.ledgers[side as usize]
-    }
-
     /// Whether things that lie above or below each other are one.
     pub fn overlaps(&self) -> bool {
         per(&self.rule.form).is_some_and(Per::has_resource)
@@ -105,12 +133,30 @@ impl Entry {
 
     /// Those who wait for a thing, or for one that overlaps it, in the order of their turns.
     pub fn waiters(&self, key: &str) -> Vec<Place> {
-        let mut places: Vec<Place> = ledger::around(&self.waiting, key, self.overlaps())
+        let mut places: Vec<Place> = around(&self.waiting, key, self.overlaps())
             .flat_map(|(_, places)| places.iter().copied())
             .collect();
         places.sort_unstable();
         places
     }
+}
+
+/// What a map has under a path, and if `overlaps` above and below it: parents, itself, children.
+pub fn around<'a, T>(
+    map: &'a BTreeMap<SmolStr, T>,
+    key: &'a str,
+    overlaps: bool,
+) -> impl Iterator<Item = (&'a SmolStr, &'a T)> {
+    let parents = key.match_indices('/').map(|(at, _)| &key[..at]);
+    let parents = parents.filter(move |_| overlaps);
+    let here_and_above = parents
+        .chain(std::iter::once(key))
+        .filter_map(move |key| map.get_key_value(key));
+    let below = overlaps.then(|| {
+        let (from, to) = (format_smolstr!("{key}/"), format_smolstr!("{key}0"));
+        map.range((Bound::Included(from), Bound::Excluded(to))) // '0' comes right behind '/'.
+    });
+    here_and_above.chain(below.into_iter().flatten())
 }
 
 /// The case that a form names.
@@ -154,8 +200,13 @@ pub fn window(form: &Form) -> u64 {
 /// Stands between the parts of a key. The resource is the last of them, so that its children follow it.
 const BETWEEN: &str = "\u{1f}";
 
-/// The things that a request is about, by the case that it matches.
-pub fn keys(per: &Per, case: &Case, request: &Request, mut each: impl FnMut(SmolStr)) {
+/// The things that a request is about; of its resources those that match.
+pub fn keys(
+    per: &Per,
+    pattern: Option<&Pattern>,
+    request: &Request,
+    mut each: impl FnMut(SmolStr),
+) {
     let parts = per.parts().iter().filter(|part| **part != Part::Resource);
     let front: Vec<Cow<'_, str>> = parts.map(|part| value(part, request)).collect();
     let mut front = front.join(BETWEEN);
@@ -167,7 +218,6 @@ pub fn keys(per: &Per, case: &Case, request: &Request, mut each: impl FnMut(Smol
     }
     for claim in &request.resources {
         let path = claim.path.as_str();
-        let pattern = case.resource.as_ref();
         if pattern.is_none_or(|pattern| pattern.matches(path)) {
             each(format_smolstr!("{front}{path}"));
         }

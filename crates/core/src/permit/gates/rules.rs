@@ -61,7 +61,7 @@ pub fn pass_extension(ask: &Ask<'_>, claims: &[Claim]) -> Result<Option<Box<Note
         })
     })?;
     Ok(Notes {
-        marks: marks.charges,
+        marks: marks.marks,
         observed: report.observed.to_vec(),
     }
     .filled())

@@ -269,7 +269,10 @@ pub fn derived(state: &State) -> String {
     }
     for (key, entry) in state.rules.entries.iter().enumerate() {
         let Some(entry) = entry else { continue };
-        let _ = writeln!(text, "rule {key} {:?} {:?}", entry.ledgers, entry.waiting);
+        let _ = writeln!(text, "rule {key} {:?}", entry.waiting);
+    }
+    for (key, thing) in state.rules.things.iter() {
+        let _ = writeln!(text, "thing {key} {thing:?}");
     }
     for (key, agent) in state.agents.agents.iter() {
         let mut permits: Vec<_> = state.permits.of(agent).collect();

@@ -1,0 +1,214 @@
+//! The things that rules remember something of, as a tree by path: a thing's tallies lie together, so that a request finds
+//! those of all rules with one look.
+use super::Slot;
+use super::tally::Tally;
+use crate::map::{Map, Slab};
+use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
+
+/// The small number of a thing; used again when nothing is remembered of it.
+pub type ThingKey = u32;
+
+/// No thing.
+const NOTHING: ThingKey = ThingKey::MAX;
+
+/// Things are swept when there are this many, then when twice those that are left stand.
+const SWEEP_MIN: usize = if cfg!(test) { 3 } else { 8_192 };
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Things {
+    slab: Slab<Thing>,
+    sweep_at: usize,
+    #[serde(skip)]
+    by_key: Map<SmolStr, ThingKey>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Thing {
+    key: SmolStr,
+    /// The one above it; every one has all above it.
+    parent: ThingKey,
+    /// Which of its parent's children it is.
+    nth: u32,
+    children: Vec<ThingKey>,
+    /// By slot.
+    tallies: Vec<Tally>,
+}
+
+/// A thing as a request names it.
+pub struct Named {
+    pub key: SmolStr,
+    /// It, if anything is remembered of it.
+    pub here: Option<ThingKey>,
+    /// The nearest above it of which there is.
+    above: Option<ThingKey>,
+}
+
+fn parent_of(key: &str) -> Option<&str> {
+    key.rsplit_once('/').map(|(parent, _)| parent)
+}
+
+impl Things {
+    pub fn find(&self, key: &str) -> Option<ThingKey> {
+        self.by_key.get(key).copied()
+    }
+
+    pub fn key(&self, thing: ThingKey) -> &SmolStr {
+        &self.slab[thing].key
+    }
+
+    /// A thing by its name; with those above it, where `overlaps`.
+    pub fn named(&self, key: SmolStr, overlaps: bool) -> Named {
+        let here = self.find(&key);
+        let above = match here {
+            Some(here) => Some(self.slab[here].parent).filter(|parent| *parent != NOTHING),
+            None if overlaps && !self.by_key.is_empty() => {
+                let parents = std::iter::successors(parent_of(&key), |key| parent_of(key));
+                parents.into_iter().find_map(|key| self.find(key))
+            }
+            None => None,
+        };
+        Named { key, here, above }
+    }
+
+    /// What is remembered of a thing for a slot, in this era.
+    pub fn tally(&self, thing: ThingKey, slot: Slot, era: u32) -> Option<&Tally> {
+        let tallies = &self.slab.get(thing)?.tallies;
+        let at = tallies.binary_search_by_key(&slot, |tally| tally.slot);
+        at.ok()
+            .map(|at| &tallies[at])
+            .filter(|tally| tally.era == era)
+    }
+
+    pub fn tally_mut(&mut self, thing: ThingKey, slot: Slot, era: u32) -> Option<&mut Tally> {
+        let tallies = &mut self.slab.get_mut(thing)?.tallies;
+        let at = tallies.binary_search_by_key(&slot, |tally| tally.slot);
+        at.ok()
+            .map(|at| &mut tallies[at])
+            .filter(|tally| tally.era == era)
+    }
+
+    /// The same, begun if need be; what was of an earlier era is gone then.
+    pub fn ensure_tally(&mut self, thing: ThingKey, slot: Slot, era: u32) -> &mut Tally {
+        let tallies = &mut self.slab[thing].tallies;
+        let at = match tallies.binary_search_by_key(&slot, |tally| tally.slot) {
+            Ok(at) => {
+                if tallies[at].era != era {
+                    tallies[at] = Tally::new(slot, era);
+                }
+                at
+            }
+            Err(at) => {
+                tallies.insert(at, Tally::new(slot, era));
+                at
+            }
+        };
+        &mut tallies[at]
+    }
+
+    /// Those above a thing, the nearest first.
+    pub fn above(&self, named: &Named) -> impl Iterator<Item = ThingKey> {
+        std::iter::successors(named.above, |key| {
+            let parent = self.slab[*key].parent;
+            (parent != NOTHING).then_some(parent)
+        })
+    }
+
+    /// Those below a thing.
+    pub fn below(&self, named: &Named) -> impl Iterator<Item = ThingKey> {
+        let mut left: Vec<ThingKey> = match named.here {
+            Some(here) => self.slab[here].children.clone(),
+            None => Vec::new(),
+        };
+        std::iter::from_fn(move || {
+            let key = left.pop()?;
+            left.extend(&self.slab[key].children);
+            Some(key)
+        })
+    }
+
+    /// A thing, with all above it.
+    pub fn ensure(&mut self, key: &SmolStr) -> ThingKey {
+        if let Some(key) = self.find(key) {
+            return key;
+        }
+        let parent = match parent_of(key) {
+            Some(parent) => self.ensure(&SmolStr::new(parent)),
+            None => NOTHING,
+        };
+        let nth = match parent {
+            NOTHING => 0,
+            parent => self.slab[parent].children.len() as u32,
+        };
+        let thing = self.slab.insert(Thing {
+            key: key.clone(),
+            parent,
+            nth,
+            children: Vec::new(),
+            tallies: Vec::new(),
+        });
+        if parent != NOTHING {
+            self.slab[parent].children.push(thing);
+        }
+        self.by_key.insert(key.clone(), thing);
+        thing
+    }
+
+    /// Drops a thing of which nothing is remembered, and those above it that stood for it alone.
+    pub fn drop_if_empty(&mut self, mut thing: ThingKey) {
+        while let Some(entry) = self.slab.get_mut(thing) {
+            if !entry.children.is_empty() || entry.tallies.iter().any(|tally| !tally.is_empty()) {
+                return;
+            }
+            let Some(Thing {
+                key, parent, nth, ..
+            }) = self.slab.remove(thing)
+            else {
+                return;
+            };
+            self.by_key.swap_remove(&key);
+            if parent == NOTHING {
+                return;
+            }
+            let children = &mut self.slab[parent].children;
+            children.swap_remove(nth as usize);
+            if let Some(moved) = children.get(nth as usize).copied() {
+                self.slab[moved].nth = nth;
+            }
+            thing = parent;
+        }
+    }
+
+    /// Whether it is time to sweep.
+    pub fn are_many(&self) -> bool {
+        self.by_key.len() >= self.sweep_at.max(SWEEP_MIN)
+    }
+
+    /// Asks of every tally what it still says, and drops the things of which nothing is left.
+    pub fn sweep(&mut self, tidy: impl Fn(&mut Tally)) {
+        let things: Vec<ThingKey> = self.slab.iter().map(|(key, _)| key).collect();
+        for thing in &things {
+            let tallies = &mut self.slab[*thing].tallies;
+            tallies.iter_mut().for_each(&tidy);
+            tallies.retain(|tally| !tally.is_empty());
+        }
+        for thing in things {
+            self.drop_if_empty(thing);
+        }
+        self.sweep_at = self.by_key.len() * 2;
+    }
+
+    #[cfg(test)]
+    pub fn iter(&self) -> impl Iterator<Item = (ThingKey, &Thing)> {
+        self.slab.iter()
+    }
+
+    /// Builds what is derived again after a snapshot was read.
+    pub fn rebuild(&mut self) {
+        let things = self
+            .slab
+            .iter()
+            .map(|(key, thing)| (thing.key.clone(), key));
+        self.by_key = things.collect();
+    }
+}
