@@ -227,6 +227,8 @@ async fn a_key_bound_to_a_scope_reaches_only_rules_within_it() {
         .await;
     assert_eq!(listed.body["items"], json!([]));
     doors.put(path, rule(Some("emea"), Some("emea"))).await;
+    let scope = doors.get("/v1/fleets/main/scopes/emea").await;
+    assert_eq!(scope.body["rules"], json!(["r"]), "{}", scope.body);
     let found = doors.send_as(Some(&token), "GET", path, Value::Null).await;
     let versions = found.body["versions"].as_array().unwrap();
     let versions: Vec<_> = versions.iter().map(|former| &former["version"]).collect();

@@ -240,3 +240,69 @@ fn what_is_wrong_is_named() {
     let yaml = server.fleet(&["rules", "list", "-o", "yaml"]).ok();
     assert!(yaml.contains("cooling_off:"), "{yaml}");
 }
+/// The page about rules says what happens: each of its rules is set on a new server, and what stands below it is typed.
+#[test]
+fn the_examples_of_the_page() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/rules.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let mut server = None;
+    let (mut rules, mut answers) = (0, 0);
+    let mut blocks = page.split("```");
+    blocks.next();
+    while let Some(block) = blocks.next() {
+        blocks.next(); // The prose.
+        if let Some(rule) = block.strip_prefix("yaml\n") {
+            let fresh = server.insert(Server::dev());
+            let (code, said) = set(fresh, rule);
+            assert_eq!(code, 0, "{rule}{said}");
+            rules += 1;
+        } else if let Some(lines) = block.strip_prefix("console\n") {
+            let server = server.as_ref().expect("a rule comes first");
+            answers += type_in(server, lines);
+        }
+    }
+    assert!(
+        rules >= 8 && answers >= 8,
+        "{rules} rules, {answers} answers"
+    );
+}
+
+/// Types what follows each `$ fleet` and compares what is said; a line that ends in … is compared up to there. How many
+/// lines were.
+fn type_in(server: &Server, lines: &str) -> usize {
+    let mut said = String::new();
+    let mut compared = 0;
+    for line in lines.lines() {
+        if let Some(command) = line.strip_prefix("$ fleet ") {
+            let output = server.fleet(&words(command));
+            said = format!("{}{}", output.stdout, output.stderr);
+            continue;
+        }
+        let (wanted, is_whole) = match line.strip_suffix('…') {
+            Some(start) => (start.trim_end(), false),
+            None => (line, true),
+        };
+        let is_there = said.lines().any(|line| match is_whole {
+            true => line.trim_end() == wanted,
+            false => line.starts_with(wanted),
+        });
+        assert!(is_there, "{line:?} was not said in\n{lines}\nbut\n{said}");
+        compared += 1;
+    }
+    compared
+}
+
+/// The words of a command line; quotes hold some together.
+fn words(line: &str) -> Vec<&str> {
+    let mut words = Vec::new();
+    let mut rest = line.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let (word, after) = match first {
+            '\'' | '"' => rest[1..].split_once(first).expect("a quote ends"),
+            _ => rest.split_once(' ').unwrap_or((rest, "")),
+        };
+        words.push(word);
+        rest = after.trim_start();
+    }
+    words
+}

@@ -80,13 +80,20 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
 struct Shown(view::Scope);
 
 impl Row for Shown {
-    const COLUMNS: &'static [&'static str] =
-        &["SCOPE", "AGENTS", "LIMITS", "BUDGETS", "DESCRIPTION"];
+    const COLUMNS: &'static [&'static str] = &[
+        "SCOPE",
+        "AGENTS",
+        "LIMITS",
+        "RULES",
+        "BUDGETS",
+        "DESCRIPTION",
+    ];
     fn cells(&self) -> Vec<String> {
         vec![
             self.0.path.to_string(),
             show::number(self.0.agents),
             show::list(&self.0.limits),
+            show::list(&self.0.rules),
             show::list(&self.0.budgets),
             self.0.description.to_string(),
         ]
@@ -107,6 +114,7 @@ impl Detail for Shown {
                 format!("{} in it and below", show::number(self.0.agents)),
             ),
             ("limits", show::list(&self.0.limits)),
+            ("rules", show::list(&self.0.rules)),
             ("budgets", show::list(&self.0.budgets)),
         ]
     }
