@@ -11,6 +11,7 @@ pub mod action;
 pub mod actor;
 pub mod agent;
 pub mod budget;
+pub mod calendar;
 pub mod code;
 pub mod command;
 pub mod directory;

@@ -2,8 +2,9 @@
 use crate::agent::Agent;
 use crate::scope::ScopeKey;
 use crate::selector::Compiled;
+use fleet_types::calendar::{Calendar, Weekday};
 use fleet_types::permit::Request;
-use fleet_types::rule::{Calendar, Case, Condition, Weekday};
+use fleet_types::rule::{Case, Condition};
 use fleet_types::{ScopePath, Time};
 use serde_json::{Number, Value};
 use std::cmp::Ordering;
