@@ -119,6 +119,10 @@ impl Desk {
 }
 
 impl Measured {
+    pub fn pairs(&self) -> usize {
+        self.pairs as usize
+    }
+
     pub fn rate(&self) -> f64 {
         self.pairs as f64 / self.spent.as_secs_f64()
     }

@@ -4,7 +4,7 @@ use super::decide::{VERSIONS_MAX, is_asked};
 use super::judge::{ONE, keep};
 use super::tally::{Done, Tally};
 use super::things::ThingKey;
-use super::{Entry, RuleKey, Slot, Version, other_case, per, window};
+use super::{Entry, RuleKey, Slot, Version, per, window};
 use crate::state::{State, Wake};
 use fleet_types::event::{RuleRemoved, RuleReset, RuleSet, RuleTripped};
 use fleet_types::rule::{Form, Mark, Rule, Side};
@@ -90,7 +90,7 @@ fn counts_alike(one: &Rule, other: &Rule) -> bool {
     };
     std::mem::discriminant(&one.form) == std::mem::discriminant(&other.form)
         && one.when == other.when
-        && other_case(&one.form) == other_case(&other.form)
+        && one.form.other_case() == other.form.other_case()
         && per(&one.form) == per(&other.form)
         && summed(one) == summed(other)
 }
@@ -106,7 +106,7 @@ pub fn compile(state: &mut State, key: RuleKey) {
     let rule: Arc<Rule> = entry.rule.clone();
     let cases = [
         (Side::Own, Some(&rule.when)),
-        (Side::Other, other_case(&rule.form)),
+        (Side::Other, rule.form.other_case()),
     ];
     for (side, case) in cases {
         let Some(case) = case else {

@@ -1,6 +1,6 @@
 //! Setting, rolling back, resetting and removing rules.
+use super::Entry;
 use super::judge::micros;
-use super::{Entry, other_case};
 use crate::decide::{Decided, Events, rejected};
 use crate::state::State;
 use fleet_types::event::{RuleRemoved, RuleReset, RuleSet};
@@ -112,7 +112,7 @@ fn roll_back(entry: &Entry, version: Option<u32>, reason: &Text) -> Decided {
 
 fn check(rule: &Rule) -> Result<(), Rejection> {
     check_case("when", &rule.when)?;
-    if let Some(other) = other_case(&rule.form) {
+    if let Some(other) = rule.form.other_case() {
         check_case(other_name(&rule.form), other)?;
     }
     let invalid = |field: &str, words: String| {

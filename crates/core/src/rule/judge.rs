@@ -388,7 +388,11 @@ impl<'a> Asked<'a> {
         let mut last: Option<&Done> = None;
         for tally in self.around(self.slot.side().opposite()) {
             if let Some(agent) = tally.doing() {
-                let words = format!("{agent} does the opposite now on {}", self.told());
+                let does = match self.entry.rule.form {
+                    Form::Exclusion(_) => "does what excludes it",
+                    _ => "does the opposite",
+                };
+                let words = format!("{agent} {does} now on {}", self.told());
                 return Some(No::wait(words, None));
             }
             let done = tally.within(self.now(), self.window()).next_back();

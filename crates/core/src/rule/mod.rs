@@ -22,7 +22,7 @@ use crate::permit::Place;
 use crate::selector::Index;
 use case::CompiledCase;
 use fleet_types::permit::Request;
-use fleet_types::rule::{Case, Form, Part, Per, Rule, Side};
+use fleet_types::rule::{Form, Part, Per, Rule, Side};
 use fleet_types::{Pattern, RuleId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -157,17 +157,6 @@ pub fn around<'a, T>(
         map.range((Bound::Included(from), Bound::Excluded(to))) // '0' comes right behind '/'.
     });
     here_and_above.chain(below.into_iter().flatten())
-}
-
-/// The case that a form names.
-pub fn other_case(form: &Form) -> Option<&Case> {
-    match form {
-        Form::Contradiction(form) => Some(&form.with),
-        Form::Exclusion(form) => Some(&form.with),
-        Form::Sequence(form) => Some(&form.after),
-        Form::Separation(form) => Some(&form.from),
-        Form::Bounds(_) | Form::CoolingOff(_) | Form::Quota(_) | Form::Throttle(_) => None,
-    }
 }
 
 /// What is one thing to a form; `None` for one that remembers nothing.
