@@ -2,7 +2,7 @@
 use super::case::CompiledCase;
 use super::decide::{VERSIONS_MAX, is_asked};
 use super::judge::{ONE, keep};
-use super::tally::{Done, Tally};
+use super::tally::{Done, Keep};
 use super::things::ThingKey;
 use super::{Entry, RuleKey, Slot, Version, per, window};
 use crate::state::{State, Wake};
@@ -224,13 +224,16 @@ pub fn end(state: &mut State, marks: &Kept, agent: &AgentId, how: End, at: Time)
     for mark in marks {
         let rules = &mut state.rules;
         let rule = mark.slot.rule();
-        let Some(Some(entry)) = rules.entries.get(rule as usize) else {
-            continue;
-        };
-        let form = &entry.rule.form;
         let Some(tally) = rules.things.tally_mut(mark.thing, mark.slot, mark.era) else {
             continue;
         };
+        let entry = rules.entries.get(rule as usize).and_then(Option::as_ref);
+        let Some(entry) = entry.filter(|entry| entry.era == mark.era) else {
+            // The rule is gone, or has begun anew.
+            tally.end(agent, mark.micros, None, Keep::Last, 0);
+            continue;
+        };
+        let form = &entry.rule.form;
         let happened = match (how, form) {
             (End::Completed, _) | (End::Failed, Form::Throttle(_)) => true,
             (End::Unknown, form) => !matches!(form, Form::Sequence(_)),
@@ -264,7 +267,7 @@ fn sweep(state: &mut State) {
         let entry = entries.get(tally.slot.rule() as usize);
         match entry.and_then(Option::as_ref) {
             Some(entry) if entry.era == tally.era => tally.forget(now, window(&entry.rule.form)),
-            _ => *tally = Tally::new(tally.slot, tally.era),
+            _ => tally.clear(),
         }
     });
 }
