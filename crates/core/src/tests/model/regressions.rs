@@ -113,3 +113,19 @@ fn an_answer_let_go_in_the_same_step_is_the_answer() {
     ];
     super::run(&Case { ops });
 }
+
+/// A rule was removed while a permit was in flight for it: what it remembered of that stayed in flight for ever.
+#[test]
+fn what_is_in_flight_for_a_removed_rule_ends() {
+    let rule = Op::Rule {
+        id: 0,
+        form: 0,
+        per: 3,
+        cases: 3,
+        span: 0,
+        stage: 0,
+    };
+    super::run(&Case {
+        ops: vec![rule, ask(0), Op::RuleLife(0, 0)],
+    });
+}
