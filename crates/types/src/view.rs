@@ -226,7 +226,7 @@ pub struct Rule {
     pub stopped: u64,
     /// Requests that wait for it.
     pub waiting: u64,
-    /// Permits that hold and count for it.
+    /// What is in flight for it: each thing of each permit that holds.
     pub in_flight: u64,
     /// The things that it has tripped for; an empty one stands for all of its case. The first 100.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -167,7 +167,22 @@ pub fn finished(state: &mut State, event: &Finished, at: Time) {
     }
 }
 
-/// A denial by a gate; a throttle that it passes for the first time stops the thing from now on.
+/// A throttle that is passed for the first time stops the thing from now on.
+pub fn trips(state: &State, stop: &Stop) -> Option<Event> {
+    let Some(Blocker::Rule { rule, key, .. }) = &stop.blocker else {
+        return None;
+    };
+    let entry = state.rules.get(state.rules.key(rule)?)?;
+    let is_new = stop.code == Code::RuleTripped && !entry.tripped.contains(key);
+    is_new.then(|| {
+        Event::RuleTripped(RuleTripped {
+            rule: rule.clone(),
+            key: key.clone(),
+        })
+    })
+}
+
+/// A denial by a gate, and what follows from it.
 pub fn denial(
     state: &State,
     permit: PermitId,
@@ -175,17 +190,7 @@ pub fn denial(
     stop: Stop,
     report: Report,
 ) -> Events {
-    let mut then = Vec::new();
-    if stop.code == Code::RuleTripped
-        && let Some(Blocker::Rule { rule, key, .. }) = &stop.blocker
-        && let Some(entry) = state.rules.key(rule).and_then(|key| state.rules.get(key))
-        && !entry.tripped.contains(key)
-    {
-        then.push(Event::RuleTripped(RuleTripped {
-            rule: rule.clone(),
-            key: key.clone(),
-        }));
-    }
+    let then = trips(state, &stop).into_iter().collect();
     let answer = Event::PermitDenied(Denied {
         request: request.clone(),
         rules: report.notes(),

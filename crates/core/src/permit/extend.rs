@@ -15,7 +15,7 @@ use fleet_types::limit::Class;
 use fleet_types::lock::{Claim, Mode};
 use fleet_types::permit::{Blocker, Extend};
 use fleet_types::rule::Mark;
-use fleet_types::{Actor, Code, Event, Reply, Seq, Time, Token};
+use fleet_types::{Actor, Code, Event, PermitId, Reply, Seq, Time, Token};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Dec
         })
     };
     if !stop.can_wait || extend.wait_ms.0 == 0 {
-        return Decided::event(denied(*stop));
+        return Decided::Events(denied_by(state, permit.id, *stop));
     }
     let mut victims = BTreeSet::new();
     let mut following = Vec::new();
@@ -117,6 +117,17 @@ pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Dec
         then: following,
         keys: None,
     })
+}
+
+/// A gate's denial of more, and what follows from it.
+fn denied_by(state: &State, permit: PermitId, stop: Stop) -> Events {
+    let then = end::trips(state, &stop).into_iter().collect();
+    let denial = request::denial(permit, stop, Vec::new());
+    let answer = Event::PermitExtensionDenied(ExtensionDenied { denial });
+    Events {
+        then,
+        ..Events::one(answer)
+    }
 }
 
 /// Whether holding in one mode makes a claim in the other needless.
@@ -198,9 +209,7 @@ pub fn again(state: &State, key: PermitKey, now: Time) -> Option<Events> {
             rules,
         }))),
         Err(stop) if stop.can_wait => None,
-        Err(stop) => Some(Events::one(Event::PermitExtensionDenied(ExtensionDenied {
-            denial: request::denial(permit.id, *stop, Vec::new()),
-        }))),
+        Err(stop) => Some(denied_by(state, permit.id, *stop)),
     }
 }
 

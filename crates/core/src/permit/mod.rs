@@ -322,23 +322,14 @@ pub fn decide(
 
 /// Builds again everything that is derived from permits and definitions, after a snapshot was read.
 pub fn rebuild(state: &mut State) {
-    for key in 0..state.limits.entries.len() as u32 {
-        if state
-            .limits
-            .get(key)
-            .is_some_and(|e| state.limits.key(&e.limit.id) == Some(key))
-        {
-            crate::limit::apply::compile(state, key);
-        }
+    // Those that are gone and kept for their last waiter have no name any more.
+    let limits: Vec<u32> = state.limits.by_id.values().copied().collect();
+    for key in limits {
+        crate::limit::apply::compile(state, key);
     }
-    for key in 0..state.rules.entries.len() as u32 {
-        if state
-            .rules
-            .get(key)
-            .is_some_and(|e| state.rules.key(&e.rule.id) == Some(key))
-        {
-            crate::rule::apply::compile(state, key);
-        }
+    let rules: Vec<RuleKey> = state.rules.by_id.values().copied().collect();
+    for key in rules {
+        crate::rule::apply::compile(state, key);
     }
     for key in 0..state.budgets.entries.len() as u32 {
         crate::budget::apply::compile(state, key);

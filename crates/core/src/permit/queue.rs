@@ -75,8 +75,8 @@ fn inherit(state: &mut State, key: PermitKey) {
     }
 }
 
-/// The rate that a permit waits for has room again, or the window of a rule is over: it may go, if it is next. If not, whoever is has a timer of its own,
-/// and one of those behind, which a restart arms once more, must not bring that forward.
+/// The rate that a permit waits for has room again, or the window of a rule is over: it may go, if it is next. If not,
+/// whoever is has a timer of its own, and one of those behind, which a restart arms once more, must not bring that forward.
 pub fn rate_has_room(state: &mut State, armed: Time, id: PermitId) {
     let Some(key) = state.permits.key(id) else {
         return;

@@ -1,7 +1,7 @@
 //! What setting rules, and the lives of permits, do to them.
 use super::case::CompiledCase;
 use super::decide::{VERSIONS_MAX, is_asked};
-use super::judge::{ONE, keep};
+use super::forms::{ONE, keep};
 use super::tally::{Done, Keep};
 use super::things::ThingKey;
 use super::{Entry, RuleKey, Slot, Version, per, window};
@@ -53,6 +53,7 @@ pub fn set(state: &mut State, event: &RuleSet) {
                 era: 0,
                 tripped: BTreeSet::new(),
                 stopped: 0,
+                in_flight: 0,
                 waiting: BTreeMap::new(),
                 cases: [None, None],
             }));
@@ -67,6 +68,7 @@ pub fn set(state: &mut State, event: &RuleSet) {
     if entry.version > 0 {
         if !counts_alike(&former, rule) {
             entry.tripped.clear();
+            entry.in_flight = 0;
             entry.era += 1;
         }
         entry.versions.push(Version {
@@ -191,9 +193,11 @@ pub fn begin(state: &mut State, marks: &[Mark], keys: Option<&[RuleKey]>, agent:
                 None => rules.key(&marked.rule),
             };
             number += 1;
-            let Some((rule, era)) = rule.and_then(|key| Some((key, rules.get(key)?.era))) else {
+            let Some((rule, entry)) = rule.and_then(|key| Some((key, rules.get_mut(key)?))) else {
                 continue;
             };
+            entry.in_flight += 1;
+            let era = entry.era;
             let kept_mark = KeptMark {
                 slot: Slot::new(rule, marked.side),
                 era,
@@ -212,9 +216,14 @@ pub fn begin(state: &mut State, marks: &[Mark], keys: Option<&[RuleKey]>, agent:
 /// Marks again what a permit that holds is to rules, when a snapshot was read.
 pub fn begin_again(state: &mut State, marks: &Kept, agent: &AgentId) {
     for mark in marks {
-        let things = &mut state.rules.things;
-        if let Some(tally) = things.tally_mut(mark.thing, mark.slot, mark.era) {
+        let rules = &mut state.rules;
+        if let Some(tally) = rules.things.tally_mut(mark.thing, mark.slot, mark.era) {
             tally.begin(agent, mark.micros);
+            if let Some(entry) = rules.get_mut(mark.slot.rule())
+                && entry.era == mark.era
+            {
+                entry.in_flight += 1;
+            }
         }
     }
 }
@@ -227,12 +236,14 @@ pub fn end(state: &mut State, marks: &Kept, agent: &AgentId, how: End, at: Time)
         let Some(tally) = rules.things.tally_mut(mark.thing, mark.slot, mark.era) else {
             continue;
         };
-        let entry = rules.entries.get(rule as usize).and_then(Option::as_ref);
+        let entry = rules.entries.get_mut(rule as usize);
+        let entry = entry.and_then(Option::as_mut);
         let Some(entry) = entry.filter(|entry| entry.era == mark.era) else {
             // The rule is gone, or has begun anew.
             tally.end(agent, mark.micros, None, Keep::Last, 0);
             continue;
         };
+        entry.in_flight -= 1;
         let form = &entry.rule.form;
         let happened = match (how, form) {
             (End::Completed, _) | (End::Failed, Form::Throttle(_)) => true,

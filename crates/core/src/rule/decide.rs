@@ -1,6 +1,6 @@
 //! Setting, rolling back, resetting and removing rules.
 use super::Entry;
-use super::judge::micros;
+use super::forms::micros;
 use crate::decide::{Decided, Events, rejected};
 use crate::state::State;
 use fleet_types::event::{RuleRemoved, RuleReset, RuleSet};

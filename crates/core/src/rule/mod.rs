@@ -13,6 +13,7 @@
 pub mod apply;
 pub mod case;
 pub mod decide;
+pub mod forms;
 pub mod judge;
 pub mod tally;
 pub mod things;
@@ -90,6 +91,9 @@ pub struct Entry {
     pub tripped: BTreeSet<SmolStr>,
     /// How often it has stopped a request, or would have.
     pub stopped: u64,
+    /// What is in flight for it: each thing of each permit that holds. Derived.
+    #[serde(skip)]
+    pub in_flight: u64,
     /// Who waits for each thing.
     #[serde(skip)]
     pub waiting: BTreeMap<SmolStr, BTreeSet<Place>>,
@@ -222,7 +226,8 @@ fn value<'r>(part: &Part, request: &'r Request) -> Cow<'r, str> {
         Part::Parameter(pointer) => {
             let arguments = request.parameters.as_deref();
             match arguments.and_then(|arguments| pointer.find(arguments)) {
-                Some(Value::String(text)) => text.as_str().into(),
+                // Nothing that an asker writes can look like several parts.
+                Some(Value::String(text)) if !text.contains(BETWEEN) => text.as_str().into(),
                 Some(other) => other.to_string().into(),
                 None => "".into(),
             }

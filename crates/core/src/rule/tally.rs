@@ -188,3 +188,51 @@ impl Done {
         now < self.until(window)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fleet_types::rule::Side;
+
+    fn tally(keep: Keep, agents: &[&str]) -> Tally {
+        let mut tally = Tally::new(Slot::new(0, Side::Own), 0);
+        for (number, agent) in agents.iter().enumerate() {
+            let agent: AgentId = agent.parse().unwrap();
+            let at = Time(10 * number as u64);
+            tally.begin(&agent, 3);
+            let done = Done {
+                at,
+                agent: agent.clone(),
+                micros: 3,
+            };
+            tally.end(&agent, 3, Some(done), keep, 1_000);
+        }
+        tally
+    }
+
+    #[test]
+    fn many_are_put_together_and_none_is_lost() {
+        let tally = tally(Keep::All, &["ann"; 40]);
+        assert!(tally.before.len() <= DONE_MAX, "{}", tally.before.len());
+        assert_eq!(tally.micros_within(Time(400), 1_000), 120);
+        // Those of a pair fall with the later one, never earlier than they should.
+        for passed in 0..40u64 {
+            let left = tally.micros_within(Time(1_000 + 10 * passed), 1_000);
+            assert!(left >= u128::from(3 * (39 - passed)), "{passed}: {left}");
+        }
+        assert_eq!(tally.micros_within(Time(1_390), 1_000), 0);
+    }
+
+    #[test]
+    fn the_last_of_each_and_the_last_are_kept() {
+        let names = |tally: &Tally| {
+            let done = tally.within(Time(100), 1_000);
+            done.map(|done| done.agent.to_string()).collect::<Vec<_>>()
+        };
+        let all = ["ann", "bob", "ann", "cid", "ann"];
+        assert_eq!(names(&tally(Keep::LastOfEach, &all)), ["bob", "cid", "ann"]);
+        assert_eq!(names(&tally(Keep::Last, &all)), ["ann"]);
+        assert_eq!(tally(Keep::Last, &all).micros_within(Time(100), 1_000), 3);
+        assert!(!tally(Keep::Last, &all).is_empty());
+    }
+}

@@ -1,0 +1,386 @@
+//! What each form says of a request about one thing.
+use super::case::{compare, double};
+use super::tally::{Done, Keep, Tally};
+use super::things::{Named, ThingKey};
+use super::{Entry, Slot, around, window};
+use crate::permit::gates::Ask;
+use fleet_types::permit::Request;
+use fleet_types::rule::{Bounds, Form, Quota, Side};
+use fleet_types::{Code, Pointer, Time};
+use serde_json::{Number, Value};
+
+/// One action, where nothing is summed.
+pub const ONE: u64 = 1_000_000;
+
+/// What one form says of one thing.
+pub struct No {
+    pub code: Code,
+    pub words: String,
+    pub until: Option<Time>,
+    pub can_wait: bool,
+}
+
+impl No {
+    /// A no that waiting does not cure.
+    pub fn never(words: impl Into<String>) -> No {
+        No {
+            code: Code::RuleViolated,
+            words: words.into(),
+            until: None,
+            can_wait: false,
+        }
+    }
+
+    /// A no that passes.
+    fn wait(words: impl Into<String>, until: Option<Time>) -> No {
+        No {
+            until,
+            can_wait: true,
+            ..No::never(words)
+        }
+    }
+}
+
+/// How much a request is to a form; `None` where its argument says no amount.
+pub fn amount(form: &Form, side: Side, request: &Request) -> Option<u64> {
+    match form {
+        Form::Quota(Quota { sum: Some(sum), .. }) if side == Side::Own => {
+            micros(number(request, sum)?)
+        }
+        _ => Some(ONE),
+    }
+}
+
+/// An argument that is a number.
+fn number<'r>(request: &'r Request, pointer: &Pointer) -> Option<&'r Number> {
+    let arguments = request.parameters.as_deref()?;
+    match pointer.find(arguments)? {
+        Value::Number(number) => Some(number),
+        _ => None,
+    }
+}
+
+pub fn no_amount(form: &Form) -> String {
+    let summed = match form {
+        Form::Quota(Quota { sum: Some(sum), .. }) => sum.to_string(),
+        _ => String::new(),
+    };
+    format!("its argument {summed} is not a number of 0 or more")
+}
+
+/// In millionths; `None` below zero and past what can be counted.
+pub fn micros(number: &Number) -> Option<u64> {
+    if let Some(whole) = number.as_u64() {
+        return whole.checked_mul(ONE);
+    }
+    let micros = (double(number) * ONE as f64).round();
+    (0.0..1e18).contains(&micros).then_some(micros as u64)
+}
+
+/// Whether grants of this case are remembered.
+pub fn is_remembered(form: &Form, side: Side) -> bool {
+    match form {
+        Form::Bounds(_) => false,
+        Form::Sequence(_) => side == Side::Other,
+        Form::Contradiction(_)
+        | Form::Exclusion(_)
+        | Form::Separation(_)
+        | Form::CoolingOff(_)
+        | Form::Quota(_)
+        | Form::Throttle(_) => true,
+    }
+}
+
+/// What bounds say, which remember nothing.
+pub fn bounded(bounds: &Bounds, request: &Request) -> Option<No> {
+    let name = &bounds.parameter;
+    let Some(value) = number(request, name) else {
+        return Some(No::never(format!("its argument {name} is not a number")));
+    };
+    if let Some(least) = &bounds.at_least
+        && compare(value, least).is_lt()
+    {
+        return Some(No::never(format!("{name} {value} is less than {least}")));
+    }
+    if let Some(most) = &bounds.at_most
+        && compare(value, most).is_gt()
+    {
+        return Some(No::never(format!("{name} {value} is more than {most}")));
+    }
+    let collar = bounds.around.as_ref()?;
+    let (about, permille) = (&collar.parameter, collar.permille);
+    let Some(middle) = number(request, about) else {
+        return Some(No::never(format!("its argument {about} is not a number")));
+    };
+    let is_far = match (value.as_i128(), middle.as_i128()) {
+        (Some(value), Some(middle)) => {
+            (value - middle).abs() * 1_000 > middle.abs() * i128::from(permille)
+        }
+        _ => {
+            let (value, middle) = (double(value), double(middle));
+            (value - middle).abs() * 1_000.0 > middle.abs() * f64::from(permille)
+        }
+    };
+    is_far.then(|| {
+        No::never(format!(
+            "{name} {value} is further from {about} {middle} than {permille} ‰"
+        ))
+    })
+}
+
+/// A case of a rule, asked about one thing.
+pub struct Asked<'a> {
+    pub ask: &'a Ask<'a>,
+    pub entry: &'a Entry,
+    pub slot: Slot,
+    pub thing: &'a Named,
+}
+
+impl<'a> Asked<'a> {
+    /// What a form that remembers says.
+    pub fn remembered(&self, micros: u64) -> Option<No> {
+        match &self.entry.rule.form {
+            Form::Bounds(_) => None,
+            Form::Contradiction(_) | Form::Exclusion(_) => self.opposite().or_else(|| self.turn()),
+            Form::Sequence(_) if self.slot.side() == Side::Other => None,
+            Form::Sequence(_) => self.came_before(),
+            Form::Separation(_) => self.separate(),
+            Form::CoolingOff(_) => self.hot().or_else(|| self.turn()),
+            Form::Quota(quota) => {
+                let max = self::micros(&quota.max).unwrap_or_default();
+                self.full(micros, max).or_else(|| self.turn())
+            }
+            Form::Throttle(throttle) => {
+                let max = u64::from(throttle.max) * ONE;
+                let is_over =
+                    self.entry.tripped.contains(&self.thing.key) || self.full(ONE, max).is_some();
+                let (times, span) = (throttle.max, throttle.window_ms.0);
+                is_over.then(|| No {
+                    code: Code::RuleTripped,
+                    ..No::never(format!(
+                        "more than {times} in {span} ms on {}; a person must reset the rule",
+                        self.told()
+                    ))
+                })
+            }
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.ask.now
+    }
+
+    fn window(&self) -> u64 {
+        window(&self.entry.rule.form)
+    }
+
+    /// The thing, for people.
+    fn told(&self) -> String {
+        told_of(&self.thing.key)
+    }
+
+    fn tally(&self, thing: ThingKey, side: Side) -> Option<&'a Tally> {
+        let slot = Slot::new(self.slot.rule(), side);
+        self.ask
+            .state
+            .rules
+            .things
+            .tally(thing, slot, self.entry.era)
+    }
+
+    /// What was done to the thing itself.
+    fn here(&self, side: Side) -> Option<&'a Tally> {
+        self.tally(self.thing.here?, side)
+    }
+
+    /// What was done to the thing and to those above it.
+    fn here_and_above(&self, side: Side) -> impl Iterator<Item = &'a Tally> {
+        let above = self.ask.state.rules.things.above(self.thing);
+        let above = self.thing.here.into_iter().chain(above);
+        above.filter_map(move |thing| self.tally(thing, side))
+    }
+
+    /// What was done to the thing, to those above it and to those below.
+    fn around(&self, side: Side) -> impl Iterator<Item = &'a Tally> {
+        let overlaps = self.entry.overlaps();
+        let things = &self.ask.state.rules.things;
+        let above = things.above(self.thing).filter(move |_| overlaps);
+        let below = overlaps.then(|| things.below(self.thing));
+        let here = self.thing.here.into_iter();
+        let all = here.chain(above).chain(below.into_iter().flatten());
+        all.filter_map(move |thing| self.tally(thing, side))
+    }
+
+    /// The other kind is in flight, or was done within the window.
+    fn opposite(&self) -> Option<No> {
+        let mut last: Option<&Done> = None;
+        for tally in self.around(self.slot.side().opposite()) {
+            if let Some(agent) = tally.doing() {
+                let does = match self.entry.rule.form {
+                    Form::Exclusion(_) => "does what excludes it",
+                    _ => "does the opposite",
+                };
+                let words = format!("{agent} {does} now on {}", self.told());
+                return Some(No::wait(words, None));
+            }
+            let done = tally.within(self.now(), self.window()).next_back();
+            if done.is_some_and(|done| last.is_none_or(|last| done.at > last.at)) {
+                last = done;
+            }
+        }
+        let last = last?;
+        let words = format!(
+            "{} did the opposite on {} {}",
+            last.agent,
+            self.told(),
+            self.ago(last)
+        );
+        Some(No::wait(words, Some(last.until(self.window()))))
+    }
+
+    /// What must come first was completed within the window, on the same thing or one above it.
+    fn came_before(&self) -> Option<No> {
+        let mut in_flight = None;
+        for tally in self.here_and_above(Side::Other) {
+            if tally.within(self.now(), self.window()).next().is_some() {
+                return None;
+            }
+            in_flight = in_flight.or(tally.doing());
+        }
+        let (thing, span) = (self.told(), self.window() / 1_000);
+        let words = match in_flight {
+            Some(agent) => format!("what must come first on {thing} is still under way by {agent}"),
+            None => format!("what must come first on {thing} was not completed within {span} ms"),
+        };
+        Some(No::wait(words, None))
+    }
+
+    /// The same agent did the other kind, or does it.
+    fn separate(&self) -> Option<No> {
+        let agent = &self.ask.agent.id;
+        for tally in self.around(self.slot.side().opposite()) {
+            if tally.is_doing(agent) {
+                let words = format!("{agent} itself does the other part now on {}", self.told());
+                return Some(No::never(words));
+            }
+            let done = tally.within(self.now(), self.window());
+            if let Some(done) = done.rev().find(|done| done.agent == *agent) {
+                let (thing, ago) = (self.told(), self.ago(done));
+                return Some(No {
+                    until: Some(done.until(self.window())),
+                    ..No::never(format!(
+                        "{agent} itself did the other part on {thing} {ago}"
+                    ))
+                });
+            }
+        }
+        None
+    }
+
+    /// It is in flight, or was done within the window.
+    fn hot(&self) -> Option<No> {
+        let tally = self.here(Side::Own)?;
+        if let Some(agent) = tally.doing() {
+            return Some(No::wait(
+                format!("{agent} does it now on {}", self.told()),
+                None,
+            ));
+        }
+        let last = tally.within(self.now(), self.window()).next_back()?;
+        let words = format!(
+            "{} did it on {} {}",
+            last.agent,
+            self.told(),
+            self.ago(last)
+        );
+        Some(No::wait(words, Some(last.until(self.window()))))
+    }
+
+    /// No room for so much more within the window.
+    fn full(&self, more: u64, max: u64) -> Option<No> {
+        let (more, max) = (u128::from(more), u128::from(max));
+        if more > max {
+            return Some(No::never(format!(
+                "{} is more than {}",
+                plain(more),
+                plain(max)
+            )));
+        }
+        let tally = self.here(Side::Own)?;
+        let in_flight = tally.in_flight_micros;
+        let used = in_flight + tally.micros_within(self.now(), self.window());
+        let over = (used + more).checked_sub(max).filter(|over| *over > 0)?;
+        let mut freed = 0;
+        let room = tally.within(self.now(), self.window()).find(|done| {
+            freed += u128::from(done.micros);
+            freed >= over
+        });
+        let words = format!(
+            "{} of {} in {} ms are used on {}, {} in flight",
+            plain(used),
+            plain(max),
+            self.window() / 1_000,
+            self.told(),
+            plain(in_flight)
+        );
+        Some(No::wait(words, room.map(|done| done.until(self.window()))))
+    }
+
+    /// Somebody waits for it who comes first.
+    fn turn(&self) -> Option<No> {
+        if self.entry.waiting.is_empty() {
+            return None;
+        }
+        let lines = around(&self.entry.waiting, &self.thing.key, self.entry.overlaps());
+        let first = lines.filter_map(|(_, line)| line.first()).min()?;
+        (*first < self.ask.asker.place).then(|| {
+            let words = format!(
+                "permit {} waits for {} and comes first",
+                first.id,
+                self.told()
+            );
+            No::wait(words, None)
+        })
+    }
+
+    fn ago(&self, done: &Done) -> String {
+        format!("{} ms ago", self.now().micros_since(done.at) / 1_000)
+    }
+}
+
+/// A key, for people.
+fn told_of(key: &str) -> String {
+    let parts: Vec<&str> = key
+        .split(super::BETWEEN)
+        .filter(|part| !part.is_empty())
+        .collect();
+    match parts.is_empty() {
+        true => "all".to_owned(),
+        false => parts.join(", "),
+    }
+}
+
+/// Millionths, for people.
+fn plain(micros: u128) -> String {
+    let one = u128::from(ONE);
+    let (whole, part) = (micros / one, micros % one);
+    match part {
+        0 => whole.to_string(),
+        _ => format!("{whole}.{part:06}")
+            .trim_end_matches('0')
+            .to_owned(),
+    }
+}
+
+/// How much of what was done a form needs.
+pub fn keep(form: &Form) -> Keep {
+    match form {
+        Form::Quota(_) | Form::Throttle(_) => Keep::All,
+        Form::Separation(_) => Keep::LastOfEach,
+        Form::Bounds(_)
+        | Form::Contradiction(_)
+        | Form::Exclusion(_)
+        | Form::Sequence(_)
+        | Form::CoolingOff(_) => Keep::Last,
+    }
+}
