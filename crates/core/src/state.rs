@@ -159,6 +159,7 @@ impl State {
         let mut state: State = serde_json::from_slice(bytes)?;
         state.memory.rebuild(&state.permits);
         state.rules.things.rebuild();
+        state.rules.agents.rebuild();
         crate::permit::rebuild(&mut state);
         Ok(state)
     }

@@ -6,7 +6,7 @@ use fleet_journal::{FleetKey, Head, Reader};
 use fleet_types::{Epoch, Record, Seq, Time};
 
 /// Format of the snapshots this build writes and reads.
-pub const SNAPSHOT_FORMAT: u32 = 3;
+pub const SNAPSHOT_FORMAT: u32 = 4;
 /// Batches read from the store at once.
 const BATCHES_PER_READ: usize = 256;
 

@@ -7,6 +7,7 @@ use crate::decide::{Decided, Events, invalid, rejected};
 use crate::lock::check::{Asker, Obstacle, obstacles};
 use crate::lock::deadlock;
 use crate::rule;
+use crate::rule::apply::KeptMark;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
 use fleet_types::event::{Extended, ExtensionDenied, ExtensionQueued};
@@ -241,9 +242,9 @@ pub fn extended(state: &mut State, event: &Extended, seq: Seq) {
     let marks = rule::apply::begin(state, &marks, None, &agent);
     if let Phase::Granted(granted) = &mut state.permits[key].phase {
         granted.held.extend(more);
-        if !marks.is_empty() {
-            granted.marks.get_or_insert_default().extend(marks);
-        }
+        let kept = granted.marks.take().into_iter().chain(marks);
+        let kept: Vec<KeptMark> = kept.flatten().collect();
+        granted.marks = (!kept.is_empty()).then(|| kept.into());
     }
 }
 

@@ -51,8 +51,8 @@ impl<C> Found<C> {
 /// The small keys of what a grant names, so that applying it right after deciding looks no name up again.
 pub struct Keys {
     pub agent: AgentKey,
-    /// One for each mark.
-    pub rules: RuleKeys,
+    /// Of the marks, if there are any.
+    pub rules: Option<Box<RuleKeys>>,
     /// One for each charge.
     pub limits: SmallVec<[LimitKey; 4]>,
     /// One for each charge.
@@ -158,8 +158,8 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
         let keys = keys.map(|keys| &keys.budgets[..]);
         budget::apply::reserve(state, &event.budgets, keys, at)
     };
-    let marks = event.rules.as_ref().map(|rules| {
-        let keys = keys.map(|keys| &keys.rules[..]);
+    let marks = event.rules.as_ref().and_then(|rules| {
+        let keys = keys.and_then(|keys| keys.rules.as_deref());
         rule::apply::begin(state, &rules.marks, keys, &request.agent)
     });
     let held = take(state, key, &request.resources, Token(seq.0));
@@ -167,7 +167,7 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
         granted.held = held;
         granted.charges = charges;
         granted.reservations = reservations;
-        granted.marks = marks.filter(|marks| !marks.is_empty()).map(Box::new);
+        granted.marks = marks;
     }
     state
         .timers
@@ -260,7 +260,7 @@ pub fn give_back(
     limit::apply::release(state, &granted.charges, class, refund);
     if let Some(marks) = &granted.marks {
         let at = state.now;
-        rule::apply::end(state, marks, &permit.request.agent, end, at);
+        rule::apply::end(state, marks, end, at);
     }
     budget::apply::release(state, &granted.reservations);
     let agent_entry = &mut state.agents.agents[agent];

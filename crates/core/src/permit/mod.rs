@@ -130,7 +130,7 @@ pub struct Granted {
     pub reservations: Reservations,
     /// What it is to rules, if to any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub marks: Option<Box<Kept>>,
+    pub marks: Option<Kept>,
     pub extension: Option<Box<Extension>>,
 }
 
@@ -348,11 +348,11 @@ pub fn rebuild(state: &mut State) {
             Phase::Waiting(_) => queue::enter(state, key),
             Phase::Granted(granted) => {
                 let (charges, class) = (granted.charges.clone(), permit.class());
-                let (marks, holder) = (granted.marks.clone(), permit.request.agent.clone());
+                let marks = granted.marks.clone();
                 state.agents.agents[agent].in_flight += 1;
                 crate::limit::apply::recount(state, &charges, class);
                 if let Some(marks) = marks {
-                    crate::rule::apply::begin_again(state, &marks, &holder);
+                    crate::rule::apply::begin_again(state, &marks);
                 }
                 grant::hold_again(state, key);
                 if state.permits[key].extension().is_some() {

@@ -1,8 +1,10 @@
 //! What setting rules, and the lives of permits, do to them.
+use super::agents::AgentNumber;
 use super::case::CompiledCase;
 use super::decide::{VERSIONS_MAX, is_asked};
 use super::forms::{ONE, keep};
-use super::tally::{Done, Keep};
+use super::judge::RuleKeys;
+use super::tally::{Keep, Tally};
 use super::things::ThingKey;
 use super::{Entry, RuleKey, Slot, Version, per, window};
 use crate::state::{State, Wake};
@@ -10,12 +12,11 @@ use fleet_types::event::{RuleRemoved, RuleReset, RuleSet, RuleTripped};
 use fleet_types::rule::{Form, Mark, Rule, Side};
 use fleet_types::{AgentId, Time};
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// What a permit is to rules, kept with it until it ends.
-pub type Kept = SmallVec<[KeptMark; 1]>;
+/// What a permit is to rules, kept with it until it ends: those of one thing together.
+pub type Kept = Box<[KeptMark]>;
 
 /// What a permit is to one rule.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,6 +24,7 @@ pub struct KeptMark {
     pub slot: Slot,
     pub era: u32,
     pub thing: ThingKey,
+    pub agent: AgentNumber,
     pub micros: u64,
 }
 
@@ -177,19 +179,30 @@ pub fn reset(state: &mut State, event: &RuleReset) {
 }
 
 /// Marks what a grant is to rules. A rule that is gone by now is passed over. `keys` are the rules', if known.
-pub fn begin(state: &mut State, marks: &[Mark], keys: Option<&[RuleKey]>, agent: &AgentId) -> Kept {
-    let mut kept = Kept::new();
+pub fn begin(
+    state: &mut State,
+    marks: &[Mark],
+    keys: Option<&RuleKeys>,
+    agent: &AgentId,
+) -> Option<Kept> {
     if marks.is_empty() {
-        return kept;
+        return None;
     }
-    sweep(state);
+    // What was found while deciding may have been swept away.
+    let is_swept = sweep(state);
+    let keys_of_things = keys.filter(|_| !is_swept);
     let rules = &mut state.rules;
+    let agent = rules.agents.ensure(agent);
+    let count = marks.iter().map(|mark| mark.rules.len()).sum();
+    let mut kept = Vec::with_capacity(count);
     let mut number = 0;
-    for mark in marks {
-        let thing = rules.things.ensure(&mark.key);
+    for (nth, mark) in marks.iter().enumerate() {
+        let known = keys_of_things.and_then(|keys| keys.things[nth]);
+        let thing = known.unwrap_or_else(|| rules.things.ensure(&mark.key));
+        let before = kept.len();
         for marked in &mark.rules {
             let rule = match keys {
-                Some(keys) => Some(keys[number]),
+                Some(keys) => Some(keys.rules[number]),
                 None => rules.key(&marked.rule),
             };
             number += 1;
@@ -202,23 +215,26 @@ pub fn begin(state: &mut State, marks: &[Mark], keys: Option<&[RuleKey]>, agent:
                 slot: Slot::new(rule, marked.side),
                 era,
                 thing,
+                agent,
                 micros: marked.micros.unwrap_or(ONE),
             };
             let tally = rules.things.ensure_tally(thing, kept_mark.slot, era);
             tally.begin(agent, kept_mark.micros);
             kept.push(kept_mark);
         }
-        rules.things.drop_if_empty(thing);
+        if kept.len() == before {
+            rules.things.drop_if_empty(thing);
+        }
     }
-    kept
+    (!kept.is_empty()).then(|| kept.into_boxed_slice())
 }
 
 /// Marks again what a permit that holds is to rules, when a snapshot was read.
-pub fn begin_again(state: &mut State, marks: &Kept, agent: &AgentId) {
+pub fn begin_again(state: &mut State, marks: &Kept) {
     for mark in marks {
         let rules = &mut state.rules;
         if let Some(tally) = rules.things.tally_mut(mark.thing, mark.slot, mark.era) {
-            tally.begin(agent, mark.micros);
+            tally.begin(mark.agent, mark.micros);
             if let Some(entry) = rules.get_mut(mark.slot.rule())
                 && entry.era == mark.era
             {
@@ -229,7 +245,7 @@ pub fn begin_again(state: &mut State, marks: &Kept, agent: &AgentId) {
 }
 
 /// What a permit was to rules is over: done, or not.
-pub fn end(state: &mut State, marks: &Kept, agent: &AgentId, how: End, at: Time) {
+pub fn end(state: &mut State, marks: &Kept, how: End, at: Time) {
     for mark in marks {
         let rules = &mut state.rules;
         let rule = mark.slot.rule();
@@ -240,7 +256,7 @@ pub fn end(state: &mut State, marks: &Kept, agent: &AgentId, how: End, at: Time)
         let entry = entry.and_then(Option::as_mut);
         let Some(entry) = entry.filter(|entry| entry.era == mark.era) else {
             // The rule is gone, or has begun anew.
-            tally.end(agent, mark.micros, None, Keep::Last, 0);
+            tally.end(mark.agent, mark.micros, None, Keep::Last, 0);
             continue;
         };
         entry.in_flight -= 1;
@@ -250,28 +266,24 @@ pub fn end(state: &mut State, marks: &Kept, agent: &AgentId, how: End, at: Time)
             (End::Unknown, form) => !matches!(form, Form::Sequence(_)),
             (End::Failed | End::Cancelled, _) => false,
         };
-        let done = happened.then(|| Done {
-            at,
-            agent: agent.clone(),
-            micros: mark.micros,
-        });
-        tally.end(agent, mark.micros, done, keep(form), window(form));
+        let done = happened.then_some(at);
+        tally.end(mark.agent, mark.micros, done, keep(form), window(form));
         if !entry.waiting.is_empty() {
             let thing = rules.things.key(mark.thing).clone();
             state.wakes.insert(Wake::Rule(rule, thing));
         }
     }
-    for mark in marks {
-        state.rules.things.drop_if_empty(mark.thing);
+    for of_one in marks.chunk_by(|mark, next| mark.thing == next.thing) {
+        state.rules.things.drop_if_empty(of_one[0].thing);
     }
 }
 
-/// Forgets what no rule remembers any more, when many things stand.
-fn sweep(state: &mut State) {
+/// Forgets what no rule remembers any more, when many things stand; whether it did.
+fn sweep(state: &mut State) -> bool {
     let now = state.now;
     let rules = &mut state.rules;
     if !rules.things.are_many() {
-        return;
+        return false;
     }
     let entries = &rules.entries;
     rules.things.sweep(|tally| {
@@ -281,6 +293,9 @@ fn sweep(state: &mut State) {
             _ => tally.clear(),
         }
     });
+    let named = rules.things.tallies().flat_map(Tally::agents);
+    rules.agents.drop_unnamed(named);
+    true
 }
 
 fn wake_all(state: &mut State, key: RuleKey) {

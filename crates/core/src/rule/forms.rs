@@ -1,4 +1,5 @@
 //! What each form says of a request about one thing.
+use super::agents::AgentNumber;
 use super::case::{compare, double};
 use super::tally::{Done, Keep, Tally};
 use super::things::{Named, ThingKey};
@@ -6,7 +7,7 @@ use super::{Entry, Slot, around, window};
 use crate::permit::gates::Ask;
 use fleet_types::permit::Request;
 use fleet_types::rule::{Bounds, Form, Quota, Side};
-use fleet_types::{Code, Pointer, Time};
+use fleet_types::{AgentId, Code, Pointer, Time};
 use serde_json::{Number, Value};
 
 /// One action, where nothing is summed.
@@ -188,6 +189,22 @@ impl<'a> Asked<'a> {
             .tally(thing, slot, self.entry.era)
     }
 
+    /// The name of an agent that is remembered.
+    fn name(&self, agent: AgentNumber) -> &'a AgentId {
+        self.ask.state.rules.agents.name(agent)
+    }
+
+    /// The first by name of those that do it now.
+    fn doing(&self, tally: &Tally) -> Option<&'a AgentId> {
+        tally.doing().map(|agent| self.name(agent)).min()
+    }
+
+    /// Whether anything of this case was done to anything.
+    fn ever(&self, side: Side) -> bool {
+        let slot = Slot::new(self.slot.rule(), side);
+        self.ask.state.rules.things.remember(slot)
+    }
+
     /// What was done to the thing itself.
     fn here(&self, side: Side) -> Option<&'a Tally> {
         self.tally(self.thing.here?, side)
@@ -213,9 +230,13 @@ impl<'a> Asked<'a> {
 
     /// The other kind is in flight, or was done within the window.
     fn opposite(&self) -> Option<No> {
+        let other = self.slot.side().opposite();
+        if !self.ever(other) {
+            return None;
+        }
         let mut last: Option<&Done> = None;
-        for tally in self.around(self.slot.side().opposite()) {
-            if let Some(agent) = tally.doing() {
+        for tally in self.around(other) {
+            if let Some(agent) = self.doing(tally) {
                 let does = match self.entry.rule.form {
                     Form::Exclusion(_) => "does what excludes it",
                     _ => "does the opposite",
@@ -223,7 +244,7 @@ impl<'a> Asked<'a> {
                 let words = format!("{agent} {does} now on {}", self.told());
                 return Some(No::wait(words, None));
             }
-            let done = tally.within(self.now(), self.window()).next_back();
+            let done = tally.last_within(self.now(), self.window());
             if done.is_some_and(|done| last.is_none_or(|last| done.at > last.at)) {
                 last = done;
             }
@@ -231,7 +252,7 @@ impl<'a> Asked<'a> {
         let last = last?;
         let words = format!(
             "{} did the opposite on {} {}",
-            last.agent,
+            self.name(last.agent),
             self.told(),
             self.ago(last)
         );
@@ -242,10 +263,10 @@ impl<'a> Asked<'a> {
     fn came_before(&self) -> Option<No> {
         let mut in_flight = None;
         for tally in self.here_and_above(Side::Other) {
-            if tally.within(self.now(), self.window()).next().is_some() {
+            if tally.last_within(self.now(), self.window()).is_some() {
                 return None;
             }
-            in_flight = in_flight.or(tally.doing());
+            in_flight = in_flight.or_else(|| self.doing(tally));
         }
         let (thing, span) = (self.told(), self.window() / 1_000);
         let words = match in_flight {
@@ -257,14 +278,19 @@ impl<'a> Asked<'a> {
 
     /// The same agent did the other kind, or does it.
     fn separate(&self) -> Option<No> {
+        let other = self.slot.side().opposite();
+        if !self.ever(other) {
+            return None;
+        }
         let agent = &self.ask.agent.id;
-        for tally in self.around(self.slot.side().opposite()) {
-            if tally.is_doing(agent) {
+        let number = self.ask.state.rules.agents.number(agent)?;
+        for tally in self.around(other) {
+            if tally.is_doing(number) {
                 let words = format!("{agent} itself does the other part now on {}", self.told());
                 return Some(No::never(words));
             }
             let done = tally.within(self.now(), self.window());
-            if let Some(done) = done.rev().find(|done| done.agent == *agent) {
+            if let Some(done) = done.rev().find(|done| done.agent == number) {
                 let (thing, ago) = (self.told(), self.ago(done));
                 return Some(No {
                     until: Some(done.until(self.window())),
@@ -280,16 +306,16 @@ impl<'a> Asked<'a> {
     /// It is in flight, or was done within the window.
     fn hot(&self) -> Option<No> {
         let tally = self.here(Side::Own)?;
-        if let Some(agent) = tally.doing() {
+        if let Some(agent) = self.doing(tally) {
             return Some(No::wait(
                 format!("{agent} does it now on {}", self.told()),
                 None,
             ));
         }
-        let last = tally.within(self.now(), self.window()).next_back()?;
+        let last = tally.last_within(self.now(), self.window())?;
         let words = format!(
             "{} did it on {} {}",
-            last.agent,
+            self.name(last.agent),
             self.told(),
             self.ago(last)
         );
@@ -307,7 +333,10 @@ impl<'a> Asked<'a> {
             )));
         }
         let tally = self.here(Side::Own)?;
-        let in_flight = tally.in_flight_micros;
+        if tally.used_at_most() + more <= max {
+            return None;
+        }
+        let in_flight = tally.in_flight_micros();
         let used = in_flight + tally.micros_within(self.now(), self.window());
         let over = (used + more).checked_sub(max).filter(|over| *over > 0)?;
         let mut freed = 0;

@@ -1,12 +1,13 @@
 //! Which rules a request meets, and what they say of it together.
 use super::forms::{self, Asked, No, ONE};
-use super::things::Named;
-use super::{RuleKey, Slot, keys, per};
+use super::things::{Named, ThingKey};
+use super::{RuleKey, Rules, Slot, keys, per};
 use crate::permit::gates::Ask;
 use fleet_types::rule::{Form, Mark, Marked, Per, Rule, Stage};
 use fleet_types::{Code, Pattern, RuleId, Time};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
+use std::ops::Range;
 
 /// What the rules say.
 #[derive(Default)]
@@ -19,15 +20,22 @@ pub struct Judged {
     pub broken: Option<Broken>,
 }
 
-/// What a grant will be to rules, with the small keys under which they were found.
+/// What a grant will be to rules, with the small keys under which that was found.
 #[derive(Default)]
 pub struct Marks {
     pub marks: Vec<Mark>,
-    pub keys: RuleKeys,
+    pub keys: Option<Box<RuleKeys>>,
 }
 
-/// The small keys of the rules of all marks, one after the other.
-pub type RuleKeys = SmallVec<[RuleKey; 4]>;
+/// The small keys of what marks name.
+#[derive(Default)]
+pub struct RuleKeys {
+    /// One for each mark, where there is such a thing already.
+    pub things: SmallVec<[Option<ThingKey>; 2]>,
+    /// One for each rule of each mark.
+    pub rules: SmallVec<[RuleKey; 16]>,
+}
+
 /// Rules that are observed and would have stopped a request.
 pub type Observed = SmallVec<[RuleId; 1]>;
 
@@ -46,14 +54,23 @@ pub struct Broken {
 struct Common<'s> {
     per: &'s Per,
     pattern: Option<&'s Pattern>,
-    things: SmallVec<[(Named, Found); 1]>,
+    things: Range<usize>,
 }
 
-/// The rules that a grant will be marked for, about one thing.
+/// What a request is about, and what of it a grant will be marked for.
 #[derive(Default)]
-struct Found {
-    rules: Vec<Marked>,
-    keys: RuleKeys,
+struct Found<'s> {
+    common: SmallVec<[Common<'s>; 4]>,
+    /// Each with the number of its marks.
+    things: SmallVec<[(Named, usize); 2]>,
+    marks: SmallVec<[Hit; 16]>,
+}
+
+/// A rule that remembers a grant, and for which thing.
+struct Hit {
+    thing: usize,
+    slot: Slot,
+    micros: u64,
 }
 
 /// Asks every rule whose cases a request belongs to. `seen` hears of every one: the rule, and whether it lets it pass.
@@ -63,7 +80,7 @@ pub fn judge(ask: &Ask<'_>, mut seen: impl FnMut(&Rule, bool)) -> Judged {
     if rules.by_id.is_empty() {
         return judged;
     }
-    let mut common: SmallVec<[Common<'_>; 4]> = SmallVec::new();
+    let mut found = Found::default();
     for number in rules.index.candidates(ask.agent, ask.request) {
         let slot = Slot::of(number);
         let Some(entry) = rules.get(slot.rule()) else {
@@ -86,27 +103,22 @@ pub fn judge(ask: &Ask<'_>, mut seen: impl FnMut(&Rule, bool)) -> Judged {
         if let Some(per) = per {
             let pattern = case.case.resource.as_ref();
             let amount = forms::amount(form, slot.side(), ask.request);
-            for (thing, found) in things(&mut common, ask, per, pattern) {
+            for thing in found.things(ask, per, pattern) {
                 let asked = Asked {
                     ask,
                     entry,
                     slot,
-                    thing,
+                    thing: &found.things[thing].0,
                 };
                 let stop = match amount {
                     Some(micros) => asked.remembered(micros),
                     None => Some(No::never(forms::no_amount(form))),
                 };
                 if no.is_none() {
-                    no = stop.map(|stop| (stop, thing.key.clone()));
+                    no = stop.map(|stop| (stop, asked.thing.key.clone()));
                 }
                 if forms::is_remembered(form, slot.side()) {
-                    found.keys.push(slot.rule());
-                    found.rules.push(Marked {
-                        rule: entry.rule.id.clone(),
-                        side: slot.side(),
-                        micros: amount.filter(|micros| *micros != ONE),
-                    });
+                    found.mark(thing, slot, amount.unwrap_or(ONE));
                 }
             }
         }
@@ -128,51 +140,84 @@ pub fn judge(ask: &Ask<'_>, mut seen: impl FnMut(&Rule, bool)) -> Judged {
         }
     }
     if judged.broken.is_none() {
-        judged.marks = marks(common);
+        judged.marks = found.marks(rules);
     }
     judged
 }
 
-/// The things that a request is about to rules of this kind.
-fn things<'c, 's>(
-    common: &'c mut SmallVec<[Common<'s>; 4]>,
-    ask: &Ask<'_>,
-    per: &'s Per,
-    pattern: Option<&'s Pattern>,
-) -> impl Iterator<Item = (&'c Named, &'c mut Found)> {
-    let known = common
-        .iter()
-        .position(|known| known.per == per && known.pattern == pattern);
-    let at = known.unwrap_or_else(|| {
-        let mut things = SmallVec::new();
+impl<'s> Found<'s> {
+    /// The numbers of the things that a request is about to rules of this kind.
+    fn things(
+        &mut self,
+        ask: &Ask<'_>,
+        per: &'s Per,
+        pattern: Option<&'s Pattern>,
+    ) -> Range<usize> {
+        let mut common = self.common.iter();
+        if let Some(known) = common.find(|known| known.per == per && known.pattern == pattern) {
+            return known.things.clone();
+        }
+        let from = self.things.len();
         keys(per, pattern, ask.request, |key| {
             let named = ask.state.rules.things.named(key, per.has_resource());
-            things.push((named, Found::default()));
+            self.things.push((named, 0));
         });
-        common.push(Common {
+        let things = from..self.things.len();
+        self.common.push(Common {
             per,
             pattern,
-            things,
+            things: things.clone(),
         });
-        common.len() - 1
-    });
-    common[at]
-        .things
-        .iter_mut()
-        .map(|(thing, found)| (&*thing, found))
-}
+        things
+    }
 
-fn marks(common: SmallVec<[Common<'_>; 4]>) -> Marks {
-    let mut marks = Marks::default();
-    let things = common.into_iter().flat_map(|common| common.things);
-    for (thing, found) in things.filter(|(_, found)| !found.rules.is_empty()) {
-        marks.keys.extend(found.keys);
-        marks.marks.push(Mark {
-            key: thing.key,
-            rules: found.rules,
+    fn mark(&mut self, thing: usize, slot: Slot, micros: u64) {
+        self.things[thing].1 += 1;
+        self.marks.push(Hit {
+            thing,
+            slot,
+            micros,
         });
     }
-    marks
+
+    /// What a grant will be to rules: by thing, in the order in which rules were asked.
+    fn marks(self, rules: &Rules) -> Marks {
+        if self.marks.is_empty() {
+            return Marks::default();
+        }
+        let mut keys = Box::new(RuleKeys::default());
+        keys.rules.resize(self.marks.len(), RuleKey::default());
+        let mut marks = Vec::with_capacity(self.things.len());
+        // For each thing its mark, and where the keys of that one begin.
+        let mut places = SmallVec::<[(usize, usize); 8]>::new();
+        let mut begin = 0;
+        for (thing, count) in self.things {
+            places.push((marks.len(), begin));
+            begin += count;
+            if count > 0 {
+                keys.things.push(thing.here);
+                marks.push(Mark {
+                    key: thing.key,
+                    rules: Vec::with_capacity(count),
+                });
+            }
+        }
+        for hit in self.marks {
+            let (mark, begin) = places[hit.thing];
+            let marked: &mut Vec<Marked> = &mut marks[mark].rules;
+            let rule = hit.slot.rule();
+            keys.rules[begin + marked.len()] = rule;
+            marked.push(Marked {
+                rule: rules.get(rule).expect("it was just asked").rule.id.clone(),
+                side: hit.slot.side(),
+                micros: Some(hit.micros).filter(|micros| *micros != ONE),
+            });
+        }
+        Marks {
+            marks,
+            keys: Some(keys),
+        }
+    }
 }
 
 fn told(rule: &Rule, words: &str) -> String {

@@ -10,6 +10,7 @@
 //! - What a permit is to a rule is said in its grant (`rules`), so that replay judges nothing again (I2).
 //! - A permit that ended without a word (expired, revoked) may have acted: it counts as done where that forbids, and not
 //!   where it allows, as in a sequence.
+pub mod agents;
 pub mod apply;
 pub mod case;
 pub mod decide;
@@ -21,6 +22,7 @@ pub mod things;
 use crate::map::Map;
 use crate::permit::Place;
 use crate::selector::Index;
+use agents::Agents;
 use case::CompiledCase;
 use fleet_types::permit::Request;
 use fleet_types::rule::{Form, Part, Per, Rule, Side};
@@ -43,6 +45,8 @@ pub struct Rules {
     pub entries: Vec<Option<Entry>>,
     /// What all of them remember.
     pub things: Things,
+    /// Of which agents.
+    pub agents: Agents,
     /// Cases by what they select, as the numbers of their slots.
     #[serde(skip)]
     pub index: Index,
@@ -200,6 +204,16 @@ pub fn keys(
     request: &Request,
     mut each: impl FnMut(SmolStr),
 ) {
+    let whole = |path: &str| pattern.is_none_or(|pattern| pattern.matches(path));
+    match per.parts() {
+        // Most are about one part: its text is shared, not made anew.
+        [Part::Resource] => {
+            let claims = request.resources.iter().map(|claim| claim.path.text());
+            return claims.filter(|path| whole(path)).cloned().for_each(each);
+        }
+        [Part::Agent] => return each(request.agent.text().clone()),
+        _ => {}
+    }
     let parts = per.parts().iter().filter(|part| **part != Part::Resource);
     let front: Vec<Cow<'_, str>> = parts.map(|part| value(part, request)).collect();
     let mut front = front.join(BETWEEN);
@@ -211,7 +225,7 @@ pub fn keys(
     }
     for claim in &request.resources {
         let path = claim.path.as_str();
-        if pattern.is_none_or(|pattern| pattern.matches(path)) {
+        if whole(path) {
             each(format_smolstr!("{front}{path}"));
         }
     }

@@ -2,7 +2,7 @@
 //! those of all rules with one look.
 use super::Slot;
 use super::tally::Tally;
-use crate::map::{Map, Slab};
+use crate::map::{Names, Slab};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 
@@ -20,7 +20,10 @@ pub struct Things {
     slab: Slab<Thing>,
     sweep_at: usize,
     #[serde(skip)]
-    by_key: Map<SmolStr, ThingKey>,
+    by_key: Names,
+    /// How many tallies stand, by slot: most requests meet rules whose other case never happened. Derived.
+    #[serde(skip)]
+    counts: Vec<u32>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -50,7 +53,13 @@ fn parent_of(key: &str) -> Option<&str> {
 
 impl Things {
     pub fn find(&self, key: &str) -> Option<ThingKey> {
-        self.by_key.get(key).copied()
+        self.by_key.get(key, |thing| self.slab[thing].key.as_str())
+    }
+
+    /// Whether anything is remembered for a slot at all.
+    pub fn remember(&self, slot: Slot) -> bool {
+        let count = self.counts.get(slot.number() as usize);
+        count.is_some_and(|count| *count > 0)
     }
 
     pub fn key(&self, thing: ThingKey) -> &SmolStr {
@@ -62,7 +71,7 @@ impl Things {
         let here = self.find(&key);
         let above = match here {
             Some(here) => Some(self.slab[here].parent).filter(|parent| *parent != NOTHING),
-            None if overlaps && !self.by_key.is_empty() => {
+            None if overlaps && self.by_key.len() > 0 => {
                 let parents = std::iter::successors(parent_of(&key), |key| parent_of(key));
                 parents.into_iter().find_map(|key| self.find(key))
             }
@@ -99,6 +108,7 @@ impl Things {
                 at
             }
             Err(at) => {
+                count(&mut self.counts, slot);
                 tallies.insert(at, Tally::new(slot, era));
                 at
             }
@@ -150,7 +160,9 @@ impl Things {
         if parent != NOTHING {
             self.slab[parent].children.push(thing);
         }
-        self.by_key.insert(key.clone(), thing);
+        let slab = &self.slab;
+        self.by_key
+            .insert(thing, key, |thing| slab[thing].key.as_str());
         thing
     }
 
@@ -161,12 +173,19 @@ impl Things {
                 return;
             }
             let Some(Thing {
-                key, parent, nth, ..
+                key,
+                parent,
+                nth,
+                tallies,
+                ..
             }) = self.slab.remove(thing)
             else {
                 return;
             };
-            self.by_key.swap_remove(&key);
+            self.by_key.remove(thing, &key);
+            for tally in tallies {
+                self.counts[tally.slot.number() as usize] -= 1;
+            }
             if parent == NOTHING {
                 return;
             }
@@ -190,12 +209,23 @@ impl Things {
         for thing in &things {
             let tallies = &mut self.slab[*thing].tallies;
             tallies.iter_mut().for_each(&tidy);
-            tallies.retain(|tally| !tally.is_empty());
+            let counts = &mut self.counts;
+            tallies.retain(|tally| {
+                if tally.is_empty() {
+                    counts[tally.slot.number() as usize] -= 1;
+                }
+                !tally.is_empty()
+            });
         }
         for thing in things {
             self.drop_if_empty(thing);
         }
         self.sweep_at = self.by_key.len() * 2;
+    }
+
+    /// All that is remembered.
+    pub fn tallies(&self) -> impl Iterator<Item = &Tally> {
+        self.slab.iter().flat_map(|(_, thing)| &thing.tallies)
     }
 
     #[cfg(test)]
@@ -205,10 +235,27 @@ impl Things {
 
     /// Builds what is derived again after a snapshot was read.
     pub fn rebuild(&mut self) {
-        let things = self
-            .slab
-            .iter()
-            .map(|(key, thing)| (thing.key.clone(), key));
-        self.by_key = things.collect();
+        (self.by_key, self.counts) = (Names::default(), Vec::new());
+        let things: Vec<ThingKey> = self.slab.iter().map(|(thing, _)| thing).collect();
+        for thing in things {
+            let tallies = &mut self.slab[thing].tallies;
+            tallies.iter_mut().for_each(Tally::rebuild);
+        }
+        let slab = &self.slab;
+        for (thing, entry) in slab.iter() {
+            self.by_key
+                .insert(thing, &entry.key, |thing| slab[thing].key.as_str());
+            for tally in &entry.tallies {
+                count(&mut self.counts, tally.slot);
+            }
+        }
     }
+}
+
+fn count(counts: &mut Vec<u32>, slot: Slot) {
+    let slot = slot.number() as usize;
+    if counts.len() <= slot {
+        counts.resize(slot + 1, 0);
+    }
+    counts[slot] += 1;
 }
