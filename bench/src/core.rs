@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 const IN_FLIGHT: usize = 1_000;
 /// Requests prepared outside the measurement, at a time.
 const PREPARED: u64 = 1_000;
+/// Records until they are let go: more than a busy writer has in one turn.
+const RECORDS: usize = 512;
 
 pub fn run(seconds: u64) -> Figures {
     let measured = Desk::open(LARGE.build()).work(seconds, |_| {});
@@ -111,7 +113,7 @@ impl Desk {
             done.expect("a live permit ends");
             measured.pairs += 1;
         }
-        if self.records.len() > 4_096 {
+        if self.records.len() > RECORDS {
             self.records.clear();
             drop(self.state.drain_evicted());
         }

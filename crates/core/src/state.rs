@@ -158,6 +158,7 @@ impl State {
     pub fn from_snapshot(bytes: &[u8]) -> Result<State, serde_json::Error> {
         let mut state: State = serde_json::from_slice(bytes)?;
         state.memory.rebuild(&state.permits);
+        state.rules.watches.rebuild();
         state.rules.things.rebuild();
         state.rules.agents.rebuild();
         crate::permit::rebuild(&mut state);

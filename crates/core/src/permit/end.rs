@@ -4,7 +4,7 @@ use super::{Phase, extend, grant, queue, request};
 use crate::budget::decide::{post, soft_reached};
 use crate::decide::{Decided, Events, invalid, rejected};
 use crate::memory::Outcome;
-use crate::rule::apply::End;
+use crate::rule::tally::How;
 use crate::state::State;
 use crate::timers::Timer;
 use crate::{budget, limit};
@@ -122,12 +122,12 @@ pub fn finished(state: &mut State, event: &Finished, at: Time) {
     };
     state.timers.forget_one();
     let cancelled = finish.ending == Ending::Cancelled;
-    let end = match finish.ending {
-        Ending::Completed => End::Completed,
-        Ending::Failed => End::Failed,
-        Ending::Cancelled => End::Cancelled,
+    let how = match finish.ending {
+        Ending::Completed => Some(How::Completed),
+        Ending::Failed => Some(How::Failed),
+        Ending::Cancelled => None,
     };
-    grant::give_back(state, granted, key, &permit, end);
+    grant::give_back(state, granted, key, &permit, how);
     budget::apply::post(state, &granted.reservations, &event.posted, at);
     if !event.overrun.is_zero() {
         budget::apply::overrun(state, &granted.reservations, event.overrun);
@@ -254,7 +254,7 @@ fn taken_back(state: &mut State, id: PermitId, why: Code) -> Option<u32> {
     match &permit.phase {
         Phase::Granted(granted) => {
             state.timers.forget_one();
-            grant::give_back(state, granted, key, &permit, End::Unknown);
+            grant::give_back(state, granted, key, &permit, Some(How::Unknown));
         }
         Phase::Waiting(_) => {
             state.memory.end_wait(&permit.request, key);

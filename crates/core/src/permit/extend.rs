@@ -239,7 +239,7 @@ pub fn extended(state: &mut State, event: &Extended, seq: Seq) {
     let agent = state.permits[key].request.agent.clone();
     let marks = event.rules.iter().flat_map(|rules| &rules.marks);
     let marks: Vec<Mark> = marks.cloned().collect();
-    let marks = rule::apply::begin(state, &marks, None, &agent);
+    let marks = rule::apply::begin(state, &marks, None, &agent, seq);
     if let Phase::Granted(granted) = &mut state.permits[key].phase {
         granted.held.extend(more);
         let kept = granted.marks.take().into_iter().chain(marks);

@@ -8,8 +8,8 @@ use crate::decide::Events;
 use crate::limit::LimitKey;
 use crate::lock::Holder;
 use crate::memory::Outcome;
-use crate::rule::apply::End;
-use crate::rule::judge::RuleKeys;
+use crate::rule::judge::MarkKeys;
+use crate::rule::tally::How;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
 use crate::{budget, limit, rule};
@@ -52,7 +52,7 @@ impl<C> Found<C> {
 pub struct Keys {
     pub agent: AgentKey,
     /// Of the marks, if there are any.
-    pub rules: Option<Box<RuleKeys>>,
+    pub rules: Option<Box<MarkKeys>>,
     /// One for each charge.
     pub limits: SmallVec<[LimitKey; 4]>,
     /// One for each charge.
@@ -160,7 +160,7 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
     };
     let marks = event.rules.as_ref().and_then(|rules| {
         let keys = keys.and_then(|keys| keys.rules.as_deref());
-        rule::apply::begin(state, &rules.marks, keys, &request.agent)
+        rule::apply::begin(state, &rules.marks, keys, &request.agent, seq)
     });
     let held = take(state, key, &request.resources, Token(seq.0));
     if let Phase::Granted(granted) = &mut state.permits[key].phase {
@@ -241,13 +241,13 @@ pub fn hold_again(state: &mut State, key: PermitKey) {
     state.timers.arm(expires_at, Timer::Lease(id));
 }
 
-/// Gives back everything a permit holds: locks, limits, reservations.
+/// Gives back everything a permit holds: locks, limits, reservations. `how` is how what it was for ended, if that began.
 pub fn give_back(
     state: &mut State,
     granted: &super::Granted,
     key: PermitKey,
     permit: &Permit,
-    end: End,
+    how: Option<How>,
 ) {
     let (agent, class) = (permit.agent, permit.class());
     for lock in &granted.held {
@@ -256,11 +256,10 @@ pub fn give_back(
             state.wakes.insert(Wake::Lock(path));
         }
     }
-    let refund = end == End::Cancelled;
-    limit::apply::release(state, &granted.charges, class, refund);
+    limit::apply::release(state, &granted.charges, class, how.is_none());
     if let Some(marks) = &granted.marks {
         let at = state.now;
-        rule::apply::end(state, marks, end, at);
+        rule::apply::end(state, marks, how, at);
     }
     budget::apply::release(state, &granted.reservations);
     let agent_entry = &mut state.agents.agents[agent];

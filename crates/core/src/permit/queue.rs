@@ -182,6 +182,7 @@ pub fn enter(state: &mut State, key: PermitKey) {
             if let Some(at) = free_at {
                 state.timers.arm(at, Timer::Rate(id));
             }
+            state.rules.waiting += 1;
             if let Some(entry) = state.rules.get_mut(rule) {
                 entry.waiting.entry(thing).or_default().insert(place);
             }
@@ -226,6 +227,7 @@ pub fn leave(state: &mut State, key: PermitKey) {
             }
         }
         WaitsOn::Rule(rule) => {
+            state.rules.waiting -= 1;
             let Some(entry) = state.rules.get_mut(rule) else {
                 return;
             };

@@ -22,7 +22,7 @@ pub fn rules(
         if only.is_some_and(|only| *only != entry.rule.id) {
             return None;
         }
-        let mut view = view(entry);
+        let mut view = view(state, entry);
         if only.is_some() {
             view.versions = versions(entry);
         }
@@ -31,13 +31,13 @@ pub fn rules(
     page(state, rows, after, count)
 }
 
-fn view(entry: &Entry) -> Rule {
+fn view(state: &State, entry: &Entry) -> Rule {
     Rule {
         rule: (*entry.rule).clone(),
         version: entry.version,
         stopped: entry.stopped,
         waiting: entry.waiting.values().map(|line| line.len() as u64).sum(),
-        in_flight: entry.in_flight,
+        in_flight: entry.in_flight(&state.rules.watches),
         tripped: entry.tripped.iter().take(TRIPPED_MAX).cloned().collect(),
         versions: Vec::new(),
     }

@@ -1,47 +1,36 @@
 //! What setting rules, and the lives of permits, do to them.
 use super::agents::AgentNumber;
-use super::case::CompiledCase;
 use super::decide::{VERSIONS_MAX, is_asked};
-use super::forms::{ONE, keep};
-use super::judge::RuleKeys;
-use super::tally::{Keep, Tally};
+use super::forms::ONE;
+use super::judge::{MarkKeys, Watched};
+use super::tally::{Done, Flight, How, Tally};
 use super::things::ThingKey;
-use super::{Entry, RuleKey, Slot, Version, per, window};
+use super::watch::{CaseKey, WatchKey};
+use super::{Entry, RuleKey, Rules, Slot, Version, per, window};
 use crate::state::{State, Wake};
 use fleet_types::event::{RuleRemoved, RuleReset, RuleSet, RuleTripped};
 use fleet_types::rule::{Form, Mark, Rule, Side};
-use fleet_types::{AgentId, Time};
+use fleet_types::{AgentId, ScopePath, Seq, Time};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What a permit is to rules, kept with it until it ends: those of one thing together.
 pub type Kept = Box<[KeptMark]>;
 
-/// What a permit is to one rule.
+/// What a permit is to one watch.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KeptMark {
-    pub slot: Slot,
-    pub era: u32,
+    pub watch: WatchKey,
     pub thing: ThingKey,
     pub agent: AgentNumber,
     pub micros: u64,
+    /// Where the grant stands in the journal.
+    pub seq: Seq,
 }
 
-/// How a permit ended, to rules.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// Its holder said that it happened.
-    Completed,
-    /// Its holder said that it was tried in vain.
-    Failed,
-    /// Its holder said that it was not begun.
-    Cancelled,
-    /// Nobody said.
-    Unknown,
-}
-
-pub fn set(state: &mut State, event: &RuleSet) {
+pub fn set(state: &mut State, event: &RuleSet, seq: Seq) {
     let rule = &event.rule;
     let key = match state.rules.key(&rule.id) {
         Some(key) => key,
@@ -52,27 +41,29 @@ pub fn set(state: &mut State, event: &RuleSet) {
                 rule: rule.clone(),
                 version: 0,
                 versions: Vec::new(),
-                era: 0,
+                since: seq,
                 tripped: BTreeSet::new(),
+                resets: BTreeMap::new(),
                 stopped: 0,
-                in_flight: 0,
+                foreign: [0; 2],
                 waiting: BTreeMap::new(),
-                cases: [None, None],
+                cases: [None; 2],
+                watches: [None; 2],
             }));
             key
         }
     };
-    unfile(state, key);
     let Some(entry) = state.rules.get_mut(key) else {
         return;
     };
     let former = std::mem::replace(&mut entry.rule, rule.clone());
+    let goes_on = entry.version > 0 && counts_alike(&former, rule);
+    if !goes_on {
+        entry.tripped.clear();
+        entry.resets.clear();
+        entry.since = seq;
+    }
     if entry.version > 0 {
-        if !counts_alike(&former, rule) {
-            entry.tripped.clear();
-            entry.in_flight = 0;
-            entry.era += 1;
-        }
         entry.versions.push(Version {
             version: entry.version,
             rule: former,
@@ -82,7 +73,17 @@ pub fn set(state: &mut State, event: &RuleSet) {
         }
     }
     entry.version = event.version;
+    let looked_at = looks_at(entry);
     compile(state, key);
+    leave(state, key, looked_at);
+    if !goes_on {
+        let rules = &mut state.rules;
+        if let Some(Some(entry)) = rules.entries.get_mut(key as usize) {
+            let watches = &rules.watches;
+            let in_flight = |watch: Option<WatchKey>| Some(watches.get(watch?)?.in_flight);
+            entry.foreign = entry.watches.map(|watch| in_flight(watch).unwrap_or(0));
+        }
+    }
     wake_all(state, key);
 }
 
@@ -92,18 +93,32 @@ fn counts_alike(one: &Rule, other: &Rule) -> bool {
         Form::Quota(quota) => quota.sum.clone(),
         _ => None,
     };
-    std::mem::discriminant(&one.form) == std::mem::discriminant(&other.form)
+    // A draft looks at nothing, so it begins anew.
+    is_asked(one)
+        && is_asked(other)
+        && std::mem::discriminant(&one.form) == std::mem::discriminant(&other.form)
         && one.when == other.when
         && one.form.other_case() == other.form.other_case()
         && per(&one.form) == per(&other.form)
         && summed(one) == summed(other)
 }
 
-/// Files a rule under its cases; also when a snapshot was read.
+/// What a rule looks at, by side.
+type LooksAt = [Option<(CaseKey, Option<WatchKey>)>; 2];
+
+fn looks_at(entry: &Entry) -> LooksAt {
+    [Side::Own, Side::Other].map(|side| {
+        let case = entry.cases[side as usize]?;
+        Some((case, entry.watches[side as usize]))
+    })
+}
+
+/// Lets a rule look at its cases; also when a snapshot was read.
 pub fn compile(state: &mut State, key: RuleKey) {
     let Some(Some(entry)) = state.rules.entries.get_mut(key as usize) else {
         return;
     };
+    (entry.cases, entry.watches) = ([None; 2], [None; 2]);
     if !is_asked(&entry.rule) {
         return;
     }
@@ -116,26 +131,28 @@ pub fn compile(state: &mut State, key: RuleKey) {
         let Some(case) = case else {
             continue;
         };
-        let scopes = &mut state.scopes;
-        let compiled = CompiledCase::new(case, |path| scopes.ensure(path.as_str()));
-        let rules = &mut state.rules;
-        rules
-            .index
-            .insert(Slot::new(key, side).number(), &compiled.selector);
+        let (scopes, rules) = (&mut state.scopes, &mut state.rules);
+        let slot = Slot::new(key, side);
+        let scope_key = |path: &ScopePath| scopes.ensure(path.as_str());
+        let (case, watch) = rules.watches.join(slot, (&rule, case), scope_key);
         if let Some(entry) = rules.get_mut(key) {
-            entry.cases[side as usize] = Some(compiled);
+            entry.cases[side as usize] = Some(case);
+            entry.watches[side as usize] = watch;
+        }
+        if let Some(watch) = watch {
+            rules.watches.refit(watch, &rules.entries);
         }
     }
 }
 
-fn unfile(state: &mut State, key: RuleKey) {
-    let Some(Some(entry)) = state.rules.entries.get_mut(key as usize) else {
-        return;
-    };
-    for side in [Side::Own, Side::Other] {
-        if let Some(case) = entry.cases[side as usize].take() {
-            let slot = Slot::new(key, side);
-            state.rules.index.remove(slot.number(), &case.selector);
+fn leave(state: &mut State, key: RuleKey, looked_at: LooksAt) {
+    let rules = &mut state.rules;
+    for (side, looked_at) in [Side::Own, Side::Other].into_iter().zip(looked_at) {
+        if let Some((case, watch)) = looked_at {
+            rules.watches.leave(Slot::new(key, side), case, watch);
+            if let Some(watch) = watch {
+                rules.watches.refit(watch, &rules.entries);
+            }
         }
     }
 }
@@ -145,12 +162,17 @@ pub fn removed(state: &mut State, event: &RuleRemoved) {
     let Some(key) = state.rules.by_id.swap_remove(&event.rule) else {
         return;
     };
-    unfile(state, key);
+    let looked_at = state.rules.get_mut(key).map(|entry| {
+        let looked_at = looks_at(entry);
+        (entry.cases, entry.watches) = ([None; 2], [None; 2]);
+        looked_at
+    });
+    leave(state, key, looked_at.unwrap_or_default());
     wake_all(state, key);
     let entry = &mut state.rules.entries[key as usize];
     if entry.as_ref().is_some_and(|entry| entry.waiting.is_empty()) {
         *entry = None;
-    } // Else kept, unfiled, until the last waiter has left.
+    } // Else kept, looking at nothing, until the last waiter has left.
 }
 
 pub fn tripped(state: &mut State, event: &RuleTripped) {
@@ -162,119 +184,152 @@ pub fn tripped(state: &mut State, event: &RuleTripped) {
 }
 
 /// What was done before a reset counts no more, or the next request would trip it again.
-pub fn reset(state: &mut State, event: &RuleReset) {
+pub fn reset(state: &mut State, event: &RuleReset, at: Time) {
     if let Some(key) = state.rules.key(&event.rule)
         && let Some(entry) = state.rules.get_mut(key)
     {
-        let (slot, era) = (Slot::new(key, Side::Own), entry.era);
-        for thing in std::mem::take(&mut entry.tripped) {
-            let things = &mut state.rules.things;
-            if let Some(thing) = things.find(&thing)
-                && let Some(tally) = things.tally_mut(thing, slot, era)
-            {
-                tally.clear();
-            }
-        }
+        let tripped = std::mem::take(&mut entry.tripped);
+        entry
+            .resets
+            .extend(tripped.into_iter().map(|thing| (thing, at)));
     }
 }
 
-/// Marks what a grant is to rules. A rule that is gone by now is passed over. `keys` are the rules', if known.
+/// Marks what a grant is to rules. A rule that is gone by now is passed over. `keys` are those of the marks, if known.
 pub fn begin(
     state: &mut State,
     marks: &[Mark],
-    keys: Option<&RuleKeys>,
+    keys: Option<&MarkKeys>,
     agent: &AgentId,
+    seq: Seq,
 ) -> Option<Kept> {
     if marks.is_empty() {
         return None;
     }
-    // What was found while deciding may have been swept away.
+    // A thing that was found while deciding may have been swept away.
     let is_swept = sweep(state);
-    let keys_of_things = keys.filter(|_| !is_swept);
     let rules = &mut state.rules;
     let agent = rules.agents.ensure(agent);
-    let count = marks.iter().map(|mark| mark.rules.len()).sum();
-    let mut kept = Vec::with_capacity(count);
-    let mut number = 0;
+    let mut looked_up: SmallVec<[Watched; 8]>;
+    let mut kept = Vec::with_capacity(keys.map_or(4, |keys| keys.watches.len()));
+    let mut from = 0;
     for (nth, mark) in marks.iter().enumerate() {
-        let known = keys_of_things.and_then(|keys| keys.things[nth]);
-        let thing = known.unwrap_or_else(|| rules.things.ensure(&mark.key));
-        let before = kept.len();
-        for marked in &mark.rules {
-            let rule = match keys {
-                Some(keys) => Some(keys.rules[number]),
-                None => rules.key(&marked.rule),
-            };
-            number += 1;
-            let Some((rule, entry)) = rule.and_then(|key| Some((key, rules.get_mut(key)?))) else {
-                continue;
-            };
-            entry.in_flight += 1;
-            let era = entry.era;
-            let kept_mark = KeptMark {
-                slot: Slot::new(rule, marked.side),
-                era,
+        let (here, watched) = match keys {
+            Some(keys) => {
+                let (here, count) = keys.things[nth];
+                let watched = &keys.watches[from..from + count];
+                from += count;
+                (here.filter(|_| !is_swept), watched)
+            }
+            None => {
+                looked_up = watched(rules, mark);
+                (None, &looked_up[..])
+            }
+        };
+        if watched.is_empty() {
+            continue;
+        }
+        let thing = here.unwrap_or_else(|| rules.things.ensure(&mark.key));
+        for (watch, micros) in watched.iter().copied() {
+            let tally = rules.things.ensure_tally(thing, watch);
+            tally.begin(Flight { seq, micros, agent });
+            if let Some(watch) = rules.watches.get_mut(watch) {
+                watch.in_flight += 1;
+            }
+            kept.push(KeptMark {
+                watch,
                 thing,
                 agent,
-                micros: marked.micros.unwrap_or(ONE),
-            };
-            let tally = rules.things.ensure_tally(thing, kept_mark.slot, era);
-            tally.begin(agent, kept_mark.micros);
-            kept.push(kept_mark);
-        }
-        if kept.len() == before {
-            rules.things.drop_if_empty(thing);
+                micros,
+                seq,
+            });
         }
     }
     (!kept.is_empty()).then(|| kept.into_boxed_slice())
 }
 
+/// What the rules of a mark remember it by, each once.
+fn watched(rules: &Rules, mark: &Mark) -> SmallVec<[Watched; 8]> {
+    let mut all = SmallVec::<[Watched; 8]>::new();
+    for marked in &mark.rules {
+        let entry = rules.key(&marked.rule).and_then(|key| rules.get(key));
+        let watch = entry.and_then(|entry| entry.watches[marked.side as usize]);
+        if let Some(watch) = watch
+            && all.iter().all(|(other, _)| *other != watch)
+        {
+            all.push((watch, marked.micros.unwrap_or(ONE)));
+        }
+    }
+    all
+}
+
 /// Marks again what a permit that holds is to rules, when a snapshot was read.
 pub fn begin_again(state: &mut State, marks: &Kept) {
+    let rules = &mut state.rules;
     for mark in marks {
-        let rules = &mut state.rules;
-        if let Some(tally) = rules.things.tally_mut(mark.thing, mark.slot, mark.era) {
-            tally.begin(mark.agent, mark.micros);
-            if let Some(entry) = rules.get_mut(mark.slot.rule())
-                && entry.era == mark.era
+        if let Some(tally) = rules.things.tally_mut(mark.thing, mark.watch) {
+            tally.begin(Flight {
+                seq: mark.seq,
+                micros: mark.micros,
+                agent: mark.agent,
+            });
+        }
+        let Some(watch) = rules.watches.get_mut(mark.watch) else {
+            continue;
+        };
+        watch.in_flight += 1;
+        for slot in watch.users.iter().filter(|_| mark.seq <= watch.fit.since) {
+            if let Some(Some(entry)) = rules.entries.get_mut(slot.rule() as usize)
+                && mark.seq <= entry.since
             {
-                entry.in_flight += 1;
+                entry.foreign[slot.side() as usize] += 1;
             }
         }
     }
 }
 
 /// What a permit was to rules is over: done, or not.
-pub fn end(state: &mut State, marks: &Kept, how: End, at: Time) {
+pub fn end(state: &mut State, marks: &Kept, how: Option<How>, at: Time) {
+    let rules = &mut state.rules;
     for mark in marks {
-        let rules = &mut state.rules;
-        let rule = mark.slot.rule();
-        let Some(tally) = rules.things.tally_mut(mark.thing, mark.slot, mark.era) else {
+        let Some(tally) = rules.things.tally_mut(mark.thing, mark.watch) else {
             continue;
         };
-        let entry = rules.entries.get_mut(rule as usize);
-        let entry = entry.and_then(Option::as_mut);
-        let Some(entry) = entry.filter(|entry| entry.era == mark.era) else {
-            // The rule is gone, or has begun anew.
-            tally.end(mark.agent, mark.micros, None, Keep::Last, 0);
+        tally.end(mark.seq);
+        let Some(watch) = rules.watches.get_mut(mark.watch) else {
+            continue; // Nobody looks there any more.
+        };
+        watch.in_flight -= 1;
+        let how = how.filter(|how| *how != How::Failed || watch.fit.failed);
+        if let Some(how) = how.filter(|_| watch.fit.window > 0) {
+            let done = Done {
+                at,
+                seq: mark.seq,
+                micros: mark.micros,
+                agent: mark.agent,
+                how,
+            };
+            tally.push(done, &watch.fit);
+        }
+        let is_foreign = mark.seq <= watch.fit.since;
+        if !is_foreign && rules.waiting == 0 {
             continue;
-        };
-        entry.in_flight -= 1;
-        let form = &entry.rule.form;
-        let happened = match (how, form) {
-            (End::Completed, _) | (End::Failed, Form::Throttle(_)) => true,
-            (End::Unknown, form) => !matches!(form, Form::Sequence(_)),
-            (End::Failed | End::Cancelled, _) => false,
-        };
-        let done = happened.then_some(at);
-        tally.end(mark.agent, mark.micros, done, keep(form), window(form));
-        if !entry.waiting.is_empty() {
-            let thing = rules.things.key(mark.thing).clone();
-            state.wakes.insert(Wake::Rule(rule, thing));
+        }
+        for slot in &watch.users {
+            let Some(Some(entry)) = rules.entries.get_mut(slot.rule() as usize) else {
+                continue;
+            };
+            if mark.seq <= entry.since {
+                entry.foreign[slot.side() as usize] -= 1;
+            }
+            if !entry.waiting.is_empty() {
+                let thing = rules.things.key(mark.thing).clone();
+                state.wakes.insert(Wake::Rule(slot.rule(), thing));
+            }
         }
     }
     for of_one in marks.chunk_by(|mark, next| mark.thing == next.thing) {
-        state.rules.things.drop_if_empty(of_one[0].thing);
+        rules.things.drop_if_empty(of_one[0].thing);
     }
 }
 
@@ -285,16 +340,19 @@ fn sweep(state: &mut State) -> bool {
     if !rules.things.are_many() {
         return false;
     }
-    let entries = &rules.entries;
-    rules.things.sweep(|tally| {
-        let entry = entries.get(tally.slot.rule() as usize);
-        match entry.and_then(Option::as_ref) {
-            Some(entry) if entry.era == tally.era => tally.forget(now, window(&entry.rule.form)),
-            _ => tally.clear(),
-        }
+    let watches = &rules.watches;
+    rules.things.sweep(|tally| match watches.get(tally.watch) {
+        Some(watch) => tally.forget(now, watch.fit.window),
+        None => tally.clear(),
     });
     let named = rules.things.tallies().flat_map(Tally::agents);
     rules.agents.drop_unnamed(named);
+    for entry in rules.entries.iter_mut().flatten() {
+        let window = window(&entry.rule.form);
+        entry
+            .resets
+            .retain(|_, at| now.0 < at.0.saturating_add(window));
+    }
     true
 }
 

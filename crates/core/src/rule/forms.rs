@@ -1,9 +1,9 @@
 //! What each form says of a request about one thing.
 use super::agents::AgentNumber;
 use super::case::{compare, double};
-use super::tally::{Done, Keep, Tally};
+use super::tally::{Done, Flight, How, Tally};
 use super::things::{Named, ThingKey};
-use super::{Entry, Slot, around, window};
+use super::{Entry, Rules, Slot, around, window};
 use crate::permit::gates::Ask;
 use fleet_types::permit::Request;
 use fleet_types::rule::{Bounds, Form, Quota, Side};
@@ -89,6 +89,15 @@ pub fn is_remembered(form: &Form, side: Side) -> bool {
         | Form::CoolingOff(_)
         | Form::Quota(_)
         | Form::Throttle(_) => true,
+    }
+}
+
+/// Whether what ended like this counts. What may have happened counts where that forbids, and not where it allows.
+fn counts(form: &Form, how: How) -> bool {
+    match how {
+        How::Completed => true,
+        How::Failed => matches!(form, Form::Throttle(_)),
+        How::Unknown => !matches!(form, Form::Sequence(_)),
     }
 }
 
@@ -180,29 +189,52 @@ impl<'a> Asked<'a> {
         told_of(&self.thing.key)
     }
 
+    fn rules(&self) -> &'a Rules {
+        &self.ask.state.rules
+    }
+
     fn tally(&self, thing: ThingKey, side: Side) -> Option<&'a Tally> {
-        let slot = Slot::new(self.slot.rule(), side);
-        self.ask
-            .state
-            .rules
-            .things
-            .tally(thing, slot, self.entry.era)
+        let watch = self.entry.watches[side as usize]?;
+        self.rules().things.tally(thing, watch)
     }
 
     /// The name of an agent that is remembered.
     fn name(&self, agent: AgentNumber) -> &'a AgentId {
-        self.ask.state.rules.agents.name(agent)
+        self.rules().agents.name(agent)
+    }
+
+    /// What is in flight and counts.
+    fn in_flight(&self, tally: &'a Tally) -> impl Iterator<Item = &'a Flight> {
+        let since = self.entry.since;
+        tally.in_flight().filter(move |flight| flight.seq > since)
     }
 
     /// The first by name of those that do it now.
-    fn doing(&self, tally: &Tally) -> Option<&'a AgentId> {
-        tally.doing().map(|agent| self.name(agent)).min()
+    fn doing(&self, tally: &'a Tally) -> Option<&'a AgentId> {
+        let doing = self.in_flight(tally);
+        doing.map(|flight| self.name(flight.agent)).min()
+    }
+
+    /// What was done within the window and counts, oldest first.
+    fn done(&self, tally: &'a Tally) -> impl DoubleEndedIterator<Item = &'a Done> {
+        let (now, window) = (self.now(), self.window());
+        let (entry, form) = (self.entry, &self.entry.rule.form);
+        let reset = match entry.resets.is_empty() {
+            true => None,
+            false => entry.resets.get(&self.thing.key).copied(),
+        };
+        tally.done().filter(move |done| {
+            done.is_within(now, window)
+                && done.seq > entry.since
+                && counts(form, done.how)
+                && reset.is_none_or(|reset| done.at > reset)
+        })
     }
 
     /// Whether anything of this case was done to anything.
     fn ever(&self, side: Side) -> bool {
-        let slot = Slot::new(self.slot.rule(), side);
-        self.ask.state.rules.things.remember(slot)
+        let watch = self.entry.watches[side as usize];
+        watch.is_some_and(|watch| self.rules().things.remember(watch))
     }
 
     /// What was done to the thing itself.
@@ -212,7 +244,7 @@ impl<'a> Asked<'a> {
 
     /// What was done to the thing and to those above it.
     fn here_and_above(&self, side: Side) -> impl Iterator<Item = &'a Tally> {
-        let above = self.ask.state.rules.things.above(self.thing);
+        let above = self.rules().things.above(self.thing);
         let above = self.thing.here.into_iter().chain(above);
         above.filter_map(move |thing| self.tally(thing, side))
     }
@@ -220,7 +252,7 @@ impl<'a> Asked<'a> {
     /// What was done to the thing, to those above it and to those below.
     fn around(&self, side: Side) -> impl Iterator<Item = &'a Tally> {
         let overlaps = self.entry.overlaps();
-        let things = &self.ask.state.rules.things;
+        let things = &self.rules().things;
         let above = things.above(self.thing).filter(move |_| overlaps);
         let below = overlaps.then(|| things.below(self.thing));
         let here = self.thing.here.into_iter();
@@ -244,7 +276,7 @@ impl<'a> Asked<'a> {
                 let words = format!("{agent} {does} now on {}", self.told());
                 return Some(No::wait(words, None));
             }
-            let done = tally.last_within(self.now(), self.window());
+            let done = self.done(tally).next_back();
             if done.is_some_and(|done| last.is_none_or(|last| done.at > last.at)) {
                 last = done;
             }
@@ -263,7 +295,7 @@ impl<'a> Asked<'a> {
     fn came_before(&self) -> Option<No> {
         let mut in_flight = None;
         for tally in self.here_and_above(Side::Other) {
-            if tally.last_within(self.now(), self.window()).is_some() {
+            if self.done(tally).next_back().is_some() {
                 return None;
             }
             in_flight = in_flight.or_else(|| self.doing(tally));
@@ -283,13 +315,13 @@ impl<'a> Asked<'a> {
             return None;
         }
         let agent = &self.ask.agent.id;
-        let number = self.ask.state.rules.agents.number(agent)?;
+        let number = self.rules().agents.number(agent)?;
         for tally in self.around(other) {
-            if tally.is_doing(number) {
+            if self.in_flight(tally).any(|flight| flight.agent == number) {
                 let words = format!("{agent} itself does the other part now on {}", self.told());
                 return Some(No::never(words));
             }
-            let done = tally.within(self.now(), self.window());
+            let done = self.done(tally);
             if let Some(done) = done.rev().find(|done| done.agent == number) {
                 let (thing, ago) = (self.told(), self.ago(done));
                 return Some(No {
@@ -312,7 +344,7 @@ impl<'a> Asked<'a> {
                 None,
             ));
         }
-        let last = tally.last_within(self.now(), self.window())?;
+        let last = self.done(tally).next_back()?;
         let words = format!(
             "{} did it on {} {}",
             self.name(last.agent),
@@ -336,11 +368,13 @@ impl<'a> Asked<'a> {
         if tally.used_at_most() + more <= max {
             return None;
         }
-        let in_flight = tally.in_flight_micros();
-        let used = in_flight + tally.micros_within(self.now(), self.window());
+        let in_flight = self.in_flight(tally);
+        let in_flight: u128 = in_flight.map(|flight| u128::from(flight.micros)).sum();
+        let done = self.done(tally).map(|done| u128::from(done.micros));
+        let used = in_flight + done.sum::<u128>();
         let over = (used + more).checked_sub(max).filter(|over| *over > 0)?;
         let mut freed = 0;
-        let room = tally.within(self.now(), self.window()).find(|done| {
+        let room = self.done(tally).find(|done| {
             freed += u128::from(done.micros);
             freed >= over
         });
@@ -398,18 +432,5 @@ fn plain(micros: u128) -> String {
         _ => format!("{whole}.{part:06}")
             .trim_end_matches('0')
             .to_owned(),
-    }
-}
-
-/// How much of what was done a form needs.
-pub fn keep(form: &Form) -> Keep {
-    match form {
-        Form::Quota(_) | Form::Throttle(_) => Keep::All,
-        Form::Separation(_) => Keep::LastOfEach,
-        Form::Bounds(_)
-        | Form::Contradiction(_)
-        | Form::Exclusion(_)
-        | Form::Sequence(_)
-        | Form::CoolingOff(_) => Keep::Last,
     }
 }

@@ -1,9 +1,10 @@
 //! Which rules a request meets, and what they say of it together.
 use super::forms::{self, Asked, No, ONE};
 use super::things::{Named, ThingKey};
-use super::{RuleKey, Rules, Slot, keys, per};
+use super::watch::WatchKey;
+use super::{Entry, RuleKey, Rules, Slot, keys, per};
 use crate::permit::gates::Ask;
-use fleet_types::rule::{Form, Mark, Marked, Per, Rule, Stage};
+use fleet_types::rule::{Case, Form, Mark, Marked, Per, Rule, Stage};
 use fleet_types::{Code, Pattern, RuleId, Time};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -24,17 +25,20 @@ pub struct Judged {
 #[derive(Default)]
 pub struct Marks {
     pub marks: Vec<Mark>,
-    pub keys: Option<Box<RuleKeys>>,
+    pub keys: Option<Box<MarkKeys>>,
 }
 
 /// The small keys of what marks name.
 #[derive(Default)]
-pub struct RuleKeys {
-    /// One for each mark, where there is such a thing already.
-    pub things: SmallVec<[Option<ThingKey>; 2]>,
-    /// One for each rule of each mark.
-    pub rules: SmallVec<[RuleKey; 16]>,
+pub struct MarkKeys {
+    /// For each mark the thing, where there is such a one already, and how many watches remember it.
+    pub things: SmallVec<[(Option<ThingKey>, usize); 2]>,
+    /// Those, of one mark after the other.
+    pub watches: SmallVec<[Watched; 4]>,
 }
+
+/// A watch, and how much the request is to it.
+pub type Watched = (WatchKey, u64);
 
 /// Rules that are observed and would have stopped a request.
 pub type Observed = SmallVec<[RuleId; 1]>;
@@ -61,9 +65,17 @@ struct Common<'s> {
 #[derive(Default)]
 struct Found<'s> {
     common: SmallVec<[Common<'s>; 4]>,
-    /// Each with the number of its marks.
-    things: SmallVec<[(Named, usize); 2]>,
+    things: SmallVec<[Thing; 2]>,
     marks: SmallVec<[Hit; 16]>,
+}
+
+/// A thing that a request is about.
+struct Thing {
+    named: Named,
+    /// How many rules will remember it.
+    count: usize,
+    /// By what watches.
+    watches: SmallVec<[Watched; 4]>,
 }
 
 /// A rule that remembers a grant, and for which thing.
@@ -81,53 +93,41 @@ pub fn judge(ask: &Ask<'_>, mut seen: impl FnMut(&Rule, bool)) -> Judged {
         return judged;
     }
     let mut found = Found::default();
-    for number in rules.index.candidates(ask.agent, ask.request) {
-        let slot = Slot::of(number);
-        let Some(entry) = rules.get(slot.rule()) else {
+    for case in rules.watches.index.candidates(ask.agent, ask.request) {
+        let Some(watched) = rules.watches.case(case) else {
             continue;
         };
-        let case = entry.cases[slot.side() as usize].as_ref();
-        let case = case.expect("compiled when set");
-        if !case.matches(ask.agent, ask.request, ask.now) {
+        let compiled = watched.compiled.as_ref().expect("compiled when joined");
+        if !compiled.matches(ask.agent, ask.request, ask.now) {
             continue;
         }
-        let form = &entry.rule.form;
-        let per = per(form);
-        if ask.extends && !per.is_some_and(Per::has_resource) {
-            continue;
-        }
-        let mut no = None;
-        if let Form::Bounds(bounds) = form {
-            no = forms::bounded(bounds, ask.request).map(|no| (no, SmolStr::default()));
-        }
-        if let Some(per) = per {
-            let pattern = case.case.resource.as_ref();
-            let amount = forms::amount(form, slot.side(), ask.request);
-            for thing in found.things(ask, per, pattern) {
-                let asked = Asked {
-                    ask,
-                    entry,
-                    slot,
-                    thing: &found.things[thing].0,
-                };
-                let stop = match amount {
-                    Some(micros) => asked.remembered(micros),
-                    None => Some(No::never(forms::no_amount(form))),
-                };
-                if no.is_none() {
-                    no = stop.map(|stop| (stop, asked.thing.key.clone()));
-                }
-                if forms::is_remembered(form, slot.side()) {
-                    found.mark(thing, slot, amount.unwrap_or(ONE));
-                }
+        for slot in watched.users.iter().copied() {
+            let Some(entry) = rules.get(slot.rule()) else {
+                continue;
+            };
+            let per = per(&entry.rule.form);
+            if ask.extends && !per.is_some_and(Per::has_resource) {
+                continue;
             }
+            let no = found.ask(ask, &watched.case, entry, slot);
+            seen(&entry.rule, no.is_none());
+            judged.hears(entry, slot, no);
         }
-        seen(&entry.rule, no.is_none());
+    }
+    if judged.broken.is_none() {
+        judged.marks = found.marks(rules);
+    }
+    judged
+}
+
+impl Judged {
+    /// A rule has said what it says.
+    fn hears(&mut self, entry: &Entry, slot: Slot, no: Option<(No, SmolStr)>) {
         match (no, entry.rule.stage) {
             (None, _) | (Some(_), Stage::Draft) => {}
-            (Some(_), Stage::Observe) => judged.observed.push(entry.rule.id.clone()),
-            (Some((no, key)), Stage::Enforce) if judged.broken.is_none() => {
-                judged.broken = Some(Broken {
+            (Some(_), Stage::Observe) => self.observed.push(entry.rule.id.clone()),
+            (Some((no, key)), Stage::Enforce) if self.broken.is_none() => {
+                self.broken = Some(Broken {
                     rule: slot.rule(),
                     key,
                     code: no.code,
@@ -139,13 +139,46 @@ pub fn judge(ask: &Ask<'_>, mut seen: impl FnMut(&Rule, bool)) -> Judged {
             (Some(_), Stage::Enforce) => {}
         }
     }
-    if judged.broken.is_none() {
-        judged.marks = found.marks(rules);
-    }
-    judged
 }
 
 impl<'s> Found<'s> {
+    /// Asks a rule about each thing that the request is about to it; what it says, and of which.
+    fn ask(
+        &mut self,
+        ask: &Ask<'_>,
+        case: &'s Case,
+        entry: &'s Entry,
+        slot: Slot,
+    ) -> Option<(No, SmolStr)> {
+        let form = &entry.rule.form;
+        if let Form::Bounds(bounds) = form {
+            return forms::bounded(bounds, ask.request).map(|no| (no, SmolStr::default()));
+        }
+        let amount = forms::amount(form, slot.side(), ask.request);
+        let watch = entry.watches[slot.side() as usize];
+        let mut no = None;
+        for thing in self.things(ask, per(form)?, case.resource.as_ref()) {
+            let named = &self.things[thing].named;
+            let asked = Asked {
+                ask,
+                entry,
+                slot,
+                thing: named,
+            };
+            let stop = match amount {
+                Some(micros) => asked.remembered(micros),
+                None => Some(No::never(forms::no_amount(form))),
+            };
+            if no.is_none() {
+                no = stop.map(|stop| (stop, named.key.clone()));
+            }
+            if let Some(watch) = watch {
+                self.mark(thing, slot, (watch, amount.unwrap_or(ONE)));
+            }
+        }
+        no
+    }
+
     /// The numbers of the things that a request is about to rules of this kind.
     fn things(
         &mut self,
@@ -159,8 +192,11 @@ impl<'s> Found<'s> {
         }
         let from = self.things.len();
         keys(per, pattern, ask.request, |key| {
-            let named = ask.state.rules.things.named(key, per.has_resource());
-            self.things.push((named, 0));
+            self.things.push(Thing {
+                named: ask.state.rules.things.named(key, per.has_resource()),
+                count: 0,
+                watches: SmallVec::new(),
+            });
         });
         let things = from..self.things.len();
         self.common.push(Common {
@@ -171,12 +207,16 @@ impl<'s> Found<'s> {
         things
     }
 
-    fn mark(&mut self, thing: usize, slot: Slot, micros: u64) {
-        self.things[thing].1 += 1;
+    fn mark(&mut self, thing: usize, slot: Slot, watched: Watched) {
+        let marked = &mut self.things[thing];
+        marked.count += 1;
+        if marked.watches.iter().all(|(watch, _)| *watch != watched.0) {
+            marked.watches.push(watched);
+        }
         self.marks.push(Hit {
             thing,
             slot,
-            micros,
+            micros: watched.1,
         });
     }
 
@@ -185,30 +225,25 @@ impl<'s> Found<'s> {
         if self.marks.is_empty() {
             return Marks::default();
         }
-        let mut keys = Box::new(RuleKeys::default());
-        keys.rules.resize(self.marks.len(), RuleKey::default());
+        let mut keys = Box::new(MarkKeys::default());
         let mut marks = Vec::with_capacity(self.things.len());
-        // For each thing its mark, and where the keys of that one begin.
-        let mut places = SmallVec::<[(usize, usize); 8]>::new();
-        let mut begin = 0;
-        for (thing, count) in self.things {
-            places.push((marks.len(), begin));
-            begin += count;
-            if count > 0 {
-                keys.things.push(thing.here);
+        // For each thing its mark.
+        let mut places = SmallVec::<[usize; 8]>::new();
+        for thing in self.things {
+            places.push(marks.len());
+            if thing.count > 0 {
+                keys.things.push((thing.named.here, thing.watches.len()));
+                keys.watches.extend(thing.watches);
                 marks.push(Mark {
-                    key: thing.key,
-                    rules: Vec::with_capacity(count),
+                    key: thing.named.key,
+                    rules: Vec::with_capacity(thing.count),
                 });
             }
         }
         for hit in self.marks {
-            let (mark, begin) = places[hit.thing];
-            let marked: &mut Vec<Marked> = &mut marks[mark].rules;
-            let rule = hit.slot.rule();
-            keys.rules[begin + marked.len()] = rule;
-            marked.push(Marked {
-                rule: rules.get(rule).expect("it was just asked").rule.id.clone(),
+            let entry = rules.get(hit.slot.rule()).expect("it was just asked");
+            marks[places[hit.thing]].rules.push(Marked {
+                rule: entry.rule.id.clone(),
                 side: hit.slot.side(),
                 micros: Some(hit.micros).filter(|micros| *micros != ONE),
             });

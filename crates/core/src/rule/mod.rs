@@ -1,7 +1,7 @@
 //! Coordination rules: what must not happen together, what must come first, how often, by whom.
 //!
 //! ```text
-//! request → index: the cases that may match → case: does it? → form: what its tallies say → stop, or marks
+//! request → index: the cases that may match → case: does it? → form: what the tallies say → stop, or marks
 //! grant: marks in flight → end of the permit: done, for as long as the rule's window
 //! ```
 //!
@@ -18,15 +18,14 @@ pub mod forms;
 pub mod judge;
 pub mod tally;
 pub mod things;
+pub mod watch;
 
 use crate::map::Map;
 use crate::permit::Place;
-use crate::selector::Index;
 use agents::Agents;
-use case::CompiledCase;
 use fleet_types::permit::Request;
 use fleet_types::rule::{Form, Part, Per, Rule, Side};
-use fleet_types::{Pattern, RuleId};
+use fleet_types::{Pattern, RuleId, Seq, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::{SmolStr, format_smolstr};
@@ -35,6 +34,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 use things::Things;
+use watch::{CaseKey, WatchKey, Watches};
 
 /// The small number of a rule; never used again for another.
 pub type RuleKey = u32;
@@ -47,9 +47,11 @@ pub struct Rules {
     pub things: Things,
     /// Of which agents.
     pub agents: Agents,
-    /// Cases by what they select, as the numbers of their slots.
+    /// What they look at.
+    pub watches: Watches,
+    /// How many permits wait for any of them. Derived.
     #[serde(skip)]
-    pub index: Index,
+    pub waiting: u64,
 }
 
 /// One case of a rule.
@@ -59,15 +61,6 @@ pub struct Slot(u32);
 impl Slot {
     pub fn new(rule: RuleKey, side: Side) -> Slot {
         Slot(rule * 2 + side as u32)
-    }
-
-    /// The slot that a number of the index stands for.
-    pub fn of(number: u32) -> Slot {
-        Slot(number)
-    }
-
-    pub fn number(self) -> u32 {
-        self.0
     }
 
     pub fn rule(self) -> RuleKey {
@@ -89,20 +82,27 @@ pub struct Entry {
     pub version: u32,
     /// The versions before, the newest last; at most [`decide::VERSIONS_MAX`].
     pub versions: Vec<Version>,
-    /// Counts how often what is remembered was begun anew: marks of an earlier era mean nothing.
-    pub era: u32,
+    /// What was granted after this counts: when it was first enforced or observed, or its form last changed.
+    pub since: Seq,
     /// The things that a throttle has stopped.
     pub tripped: BTreeSet<SmolStr>,
+    /// The things that it had stopped, and when they were let go: what was done before does not count.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resets: BTreeMap<SmolStr, Time>,
     /// How often it has stopped a request, or would have.
     pub stopped: u64,
-    /// What is in flight for it: each thing of each permit that holds. Derived.
+    /// What is in flight for its watches and does not count for it, by side. Derived.
     #[serde(skip)]
-    pub in_flight: u64,
+    pub foreign: [u64; 2],
     /// Who waits for each thing.
     #[serde(skip)]
     pub waiting: BTreeMap<SmolStr, BTreeSet<Place>>,
+    /// The cases it names, by side. Derived.
     #[serde(skip)]
-    pub cases: [Option<CompiledCase>; 2],
+    pub cases: [Option<CaseKey>; 2],
+    /// What it remembers of them, by side. Derived.
+    #[serde(skip)]
+    pub watches: [Option<WatchKey>; 2],
 }
 
 /// An earlier version.
@@ -127,6 +127,14 @@ impl Rules {
 }
 
 impl Entry {
+    /// What is in flight for it: each thing of each permit that holds.
+    pub fn in_flight(&self, watches: &Watches) -> u64 {
+        let sides = self.watches.iter().zip(self.foreign);
+        let counts =
+            sides.filter_map(|(watch, foreign)| Some(watches.get((*watch)?)?.in_flight - foreign));
+        counts.sum()
+    }
+
     /// Whether things that lie above or below each other are one.
     pub fn overlaps(&self) -> bool {
         per(&self.rule.form).is_some_and(Per::has_resource)

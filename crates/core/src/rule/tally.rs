@@ -1,12 +1,10 @@
-//! What permits of one case did to one thing: in flight, and done for as long as the rule's window is.
+//! What permits of one watch did to one thing: in flight, and done for as long as some rule's window is.
 //!
-//! A request touches one tally for each rule that remembers it, so the usual case, one agent at a time, lies in one line of
-//! memory; what is more lies apart.
-use super::Slot;
+//! The usual case, one permit at a time, lies in the tally itself; what is more lies apart.
 use super::agents::AgentNumber;
-use fleet_types::Time;
+use super::watch::{Fit, Keep, WatchKey};
+use fleet_types::{Seq, Time};
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 
@@ -17,24 +15,22 @@ const DONE_MAX: usize = if cfg!(test) { 8 } else { 4_096 };
 /// Entries at which, and at each doubling, the oldest are looked at.
 const LOOK_AT: usize = if cfg!(test) { 2 } else { 8 };
 
-/// What permits of one case did to one thing.
+/// What permits of one watch did to one thing.
 #[derive(Serialize, Deserialize)]
 pub struct Tally {
-    pub slot: Slot,
-    /// The era of the rule in which it counts.
-    pub era: u32,
-    /// How many of `doing` are in flight. Derived from the permits that hold.
+    pub watch: WatchKey,
+    /// What is in flight, if anything is: one of it. Derived from the permits that hold, as all that is in flight.
     #[serde(skip)]
-    in_flight: u32,
-    /// One agent that does it now, while any does. Derived.
+    first: Option<Flight>,
+    /// How many more there are of it.
     #[serde(skip)]
-    doing: Option<AgentNumber>,
-    /// How much is in flight or was done and is not forgotten: all that is within the window and maybe more. Derived.
-    #[serde(skip)]
-    used_micros: u128,
+    others: u32,
     /// What was done last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last: Option<Done>,
+    /// How much is in flight or was done and is not forgotten: all that is within a window and maybe more. Derived.
+    #[serde(skip)]
+    used_micros: u128,
     #[serde(default, skip_serializing_if = "More::says_nothing")]
     more: Option<Box<More>>,
 }
@@ -42,32 +38,46 @@ pub struct Tally {
 /// What most tallies have nothing of.
 #[derive(Default, Serialize, Deserialize)]
 struct More {
-    /// How many of each other agent are in flight. Derived from the permits that hold.
+    /// What else is in flight, by its grant.
     #[serde(skip)]
-    others: SmallVec<[(AgentNumber, u32); 2]>,
+    others: BTreeMap<Seq, Flight>,
     /// What was done before the last, oldest first.
     before: VecDeque<Done>,
+}
+
+/// A permit in flight.
+#[derive(Clone, Copy, Debug)]
+pub struct Flight {
+    /// Where its grant stands in the journal.
+    pub seq: Seq,
+    /// How much, in millionths; one action is one where nothing is summed.
+    pub micros: u64,
+    pub agent: AgentNumber,
 }
 
 /// What was done at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {
     pub at: Time,
+    /// Where its grant stands in the journal.
+    pub seq: Seq,
     /// How much, in millionths; one action is one where nothing is summed.
     pub micros: u64,
     /// By whom, the last of them if several were put together.
     pub agent: AgentNumber,
+    pub how: How,
 }
 
-/// How much of what was done must be known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keep {
-    /// All within the window.
-    All,
-    /// The last of each agent.
-    LastOfEach,
-    /// The last.
-    Last,
+/// How what was done ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum How {
+    /// Its holder said that it happened.
+    Completed,
+    /// Its holder said that it was tried in vain.
+    Failed,
+    /// Nobody said: it may have happened.
+    Unknown,
 }
 
 impl More {
@@ -90,14 +100,13 @@ impl More {
 }
 
 impl Tally {
-    pub fn new(slot: Slot, era: u32) -> Tally {
+    pub fn new(watch: WatchKey) -> Tally {
         Tally {
-            slot,
-            era,
-            in_flight: 0,
-            doing: None,
-            used_micros: 0,
+            watch,
+            first: None,
+            others: 0,
             last: None,
+            used_micros: 0,
             more: None,
         }
     }
@@ -107,108 +116,105 @@ impl Tally {
         self.used_micros = sum(self.done());
     }
 
-    pub fn begin(&mut self, agent: AgentNumber, micros: u64) {
-        self.used_micros += u128::from(micros);
-        if *self.doing.get_or_insert(agent) == agent {
-            self.in_flight += 1;
+    pub fn begin(&mut self, flight: Flight) {
+        self.used_micros += u128::from(flight.micros);
+        if self.first.is_none() {
+            self.first = Some(flight);
+        } else {
+            let more = self.more.get_or_insert_default();
+            more.others.insert(flight.seq, flight);
+            self.others += 1;
+        }
+    }
+
+    /// It is in flight no more.
+    pub fn end(&mut self, seq: Seq) -> Option<Flight> {
+        let more = self.more.as_mut().filter(|_| self.others > 0);
+        let others = more.map(|more| &mut more.others);
+        let flight = if self.first.is_some_and(|first| first.seq == seq) {
+            let next = others.and_then(BTreeMap::pop_first);
+            self.others -= u32::from(next.is_some());
+            std::mem::replace(&mut self.first, next.map(|(_, flight)| flight))
+        } else {
+            let flight = others.and_then(|others| others.remove(&seq));
+            self.others -= u32::from(flight.is_some());
+            flight
+        }?;
+        self.used_micros -= u128::from(flight.micros);
+        Some(flight)
+    }
+
+    /// It was done.
+    pub fn push(&mut self, done: Done, fit: &Fit) {
+        self.used_micros += u128::from(done.micros);
+        let Some(last) = self.last.replace(done) else {
+            return;
+        };
+        // What some rule does not count hides nothing from it.
+        let hides = |other: &Done| done.seq > fit.since && (other.how, done.how).hidden(fit);
+        let is_hidden = |other: &Done| match fit.keep {
+            Keep::All => false,
+            Keep::LastOfEach => other.agent == done.agent && hides(other),
+            Keep::Last => hides(other),
+        };
+        if fit.keep != Keep::All
+            && let Some(more) = &mut self.more
+        {
+            let used = &mut self.used_micros;
+            more.before.retain(|other| {
+                *used -= u128::from(if is_hidden(other) { other.micros } else { 0 });
+                !is_hidden(other)
+            });
+        }
+        if is_hidden(&last) {
+            self.used_micros -= u128::from(last.micros);
             return;
         }
-        let others = &mut self.more.get_or_insert_default().others;
-        match others.iter_mut().find(|(other, _)| *other == agent) {
-            Some((_, count)) => *count += 1,
-            None => others.push((agent, 1)),
-        }
-    }
-
-    /// It is in flight no more; `done` when it happened, or may have.
-    pub fn end(
-        &mut self,
-        agent: AgentNumber,
-        micros: u64,
-        done: Option<Time>,
-        keep: Keep,
-        window: u64,
-    ) {
-        if self.doing == Some(agent) {
-            self.in_flight -= 1;
-            if self.in_flight == 0 {
-                let others = self.more.as_mut().map(|more| &mut more.others);
-                let next = others.and_then(SmallVec::pop);
-                self.doing = next.map(|(other, _)| other);
-                self.in_flight = next.map_or(0, |(_, count)| count);
-            }
-        } else if let Some(more) = &mut self.more
-            && let Some(at) = more.others.iter().position(|(other, _)| *other == agent)
-        {
-            more.others[at].1 -= 1;
-            if more.others[at].1 == 0 {
-                more.others.swap_remove(at);
-            }
-        }
-        match done.filter(|_| window > 0) {
-            Some(at) => self.push(Done { at, micros, agent }, keep, window),
-            None => self.used_micros -= u128::from(micros),
-        }
-    }
-
-    /// Those that do it now, in no order.
-    pub fn doing(&self) -> impl Iterator<Item = AgentNumber> {
-        let others = self.more.iter().flat_map(|more| &more.others);
-        self.doing
-            .into_iter()
-            .chain(others.map(|(other, _)| *other))
-    }
-
-    pub fn is_doing(&self, agent: AgentNumber) -> bool {
-        self.doing().any(|other| other == agent)
-    }
-
-    /// Whether it says nothing.
-    pub fn is_empty(&self) -> bool {
-        self.doing.is_none() && self.last.is_none()
-    }
-
-    /// All agents that it names.
-    pub fn agents(&self) -> impl Iterator<Item = AgentNumber> {
-        self.doing().chain(self.done().map(|done| done.agent))
-    }
-
-    /// What was in flight is done now.
-    fn push(&mut self, done: Done, keep: Keep, window: u64) {
-        let last = self.last.replace(done);
-        let (Some(last), Keep::All | Keep::LastOfEach) = (last, keep) else {
-            self.used_micros -= last.map_or(0, |last| u128::from(last.micros));
-            return self.forget_before();
-        };
         let more = self.more.get_or_insert_default();
-        if keep == Keep::LastOfEach {
-            if last.agent == done.agent {
-                self.used_micros -= u128::from(last.micros);
-                return;
-            }
-            let mut before = more.before.iter();
-            if let Some(at) = before.position(|other| other.agent == done.agent) {
-                let gone = more.before.remove(at).map_or(0, |other| other.micros);
-                self.used_micros -= u128::from(gone);
-            }
-        }
         // To look at the oldest costs more than to keep it a little longer.
         if more.before.len() >= LOOK_AT && more.before.len().is_power_of_two() {
-            self.used_micros -= more.forget(done.at, window);
+            self.used_micros -= more.forget(done.at, fit.window);
         }
         if more.before.len() >= DONE_MAX {
-            self.used_micros -= put_together(&mut more.before);
+            self.used_micros -= put_together(&mut more.before, fit.since);
         }
         more.before.push_back(last);
     }
 
+    /// All that is in flight, in no order.
+    pub fn in_flight(&self) -> impl Iterator<Item = &Flight> {
+        let others = self.more.iter().flat_map(|more| more.others.values());
+        self.first.iter().chain(others)
+    }
+
+    /// All that was done and is not forgotten, oldest first.
+    pub fn done(&self) -> impl DoubleEndedIterator<Item = &Done> {
+        let before = self.more.iter().flat_map(|more| &more.before);
+        before.chain(&self.last)
+    }
+
+    /// How much is in flight and was done, at most: found without looking at each.
+    pub fn used_at_most(&self) -> u128 {
+        self.used_micros
+    }
+
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none() && self.last.is_none()
+    }
+
+    /// All agents that it names.
+    pub fn agents(&self) -> impl Iterator<Item = AgentNumber> {
+        let doing = self.in_flight().map(|flight| flight.agent);
+        doing.chain(self.done().map(|done| done.agent))
+    }
+
     /// Drops what is older than the window.
     pub fn forget(&mut self, now: Time, window: u64) {
-        let is_over = |done: &mut Done| !done.is_within(now, window);
         if let Some(more) = &mut self.more {
             self.used_micros -= more.forget(now, window);
         }
-        if let Some(last) = self.last.take_if(is_over) {
+        if let Some(last) = self.last.take_if(|done| !done.is_within(now, window)) {
             self.used_micros -= u128::from(last.micros); // Those before it are over too.
         }
     }
@@ -217,57 +223,36 @@ impl Tally {
     pub fn clear(&mut self) {
         self.used_micros -= sum(self.done());
         self.last = None;
-        self.forget_before();
-    }
-
-    fn forget_before(&mut self) {
         if let Some(more) = &mut self.more {
             more.before.clear();
         }
-    }
-
-    fn done(&self) -> impl DoubleEndedIterator<Item = &Done> {
-        let before = self.more.iter().flat_map(|more| &more.before);
-        before.chain(&self.last)
-    }
-
-    /// What was done last, if within the window.
-    pub fn last_within(&self, now: Time, window: u64) -> Option<&Done> {
-        self.last
-            .as_ref()
-            .filter(|done| done.is_within(now, window))
-    }
-
-    /// What was done within the window, oldest first.
-    pub fn within(&self, now: Time, window: u64) -> impl DoubleEndedIterator<Item = &Done> {
-        self.done().filter(move |done| done.is_within(now, window))
-    }
-
-    /// How much is in flight and was done within the window, at most: found without looking at each.
-    pub fn used_at_most(&self) -> u128 {
-        self.used_micros
-    }
-
-    /// How much is in flight.
-    pub fn in_flight_micros(&self) -> u128 {
-        self.used_micros - sum(self.done())
-    }
-
-    /// How much was done within the window.
-    pub fn micros_within(&self, now: Time, window: u64) -> u128 {
-        sum(self.within(now, window))
     }
 }
 
 /// What it says, however it came to be.
 impl fmt::Debug for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let others = self.more.iter().flat_map(|more| &more.others).copied();
-        let one = self.doing.map(|doing| (doing, self.in_flight));
-        let doing: BTreeMap<AgentNumber, u32> = one.into_iter().chain(others).collect();
+        let flights: BTreeMap<Seq, &Flight> = self.in_flight().map(|one| (one.seq, one)).collect();
         let done: Vec<&Done> = self.done().collect();
-        let (slot, era, micros) = (self.slot, self.era, self.used_micros);
-        write!(f, "{slot:?}.{era} {doing:?} {micros} {done:?}")
+        let (watch, used) = (self.watch, self.used_micros);
+        write!(f, "{watch} {:?} {used} {done:?}", flights.values())
+    }
+}
+
+trait Hidden {
+    fn hidden(self, fit: &Fit) -> bool;
+}
+
+impl Hidden for (How, How) {
+    /// Whether the second, being later, says all that the first does.
+    fn hidden(self, fit: &Fit) -> bool {
+        match self {
+            (_, How::Completed) | (How::Unknown, How::Unknown) | (How::Failed, How::Unknown) => {
+                true
+            }
+            (How::Completed, How::Unknown) => !fit.completes,
+            (_, How::Failed) => false,
+        }
     }
 }
 
@@ -276,14 +261,19 @@ fn sum<'d>(done: impl IntoIterator<Item = &'d Done>) -> u128 {
 }
 
 /// Puts neighbours together; how much was past the end of a number. Nothing is allowed beside the largest number, so that
-/// is not missed.
-fn put_together(before: &mut VecDeque<Done>) -> u128 {
+/// is not missed. Of two that some rule tells apart nobody knows how they ended: that denies, never allows.
+fn put_together(before: &mut VecDeque<Done>, since: Seq) -> u128 {
     let was = sum(before.iter());
     let mut all = std::mem::take(before).into_iter();
     while let Some(first) = all.next() {
         before.push_back(match all.next() {
             Some(second) => Done {
                 micros: first.micros.saturating_add(second.micros),
+                seq: first.seq.max(second.seq),
+                how: match first.how == second.how && (first.seq > since) == (second.seq > since) {
+                    true => second.how,
+                    false => How::Unknown,
+                },
                 ..second
             },
             None => first,
@@ -298,7 +288,7 @@ impl Done {
         Time(self.at.0.saturating_add(window))
     }
 
-    fn is_within(&self, now: Time, window: u64) -> bool {
+    pub fn is_within(&self, now: Time, window: u64) -> bool {
         now < self.until(window)
     }
 }
@@ -306,70 +296,109 @@ impl Done {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fleet_types::rule::Side;
 
     const ANN: u32 = 1;
     const BOB: u32 = 2;
     const CID: u32 = 3;
 
-    fn tally(keep: Keep, agents: &[u32]) -> Tally {
-        let mut tally = Tally::new(Slot::new(0, Side::Own), 0);
-        for (number, agent) in agents.iter().enumerate() {
-            let agent = AgentNumber::of(*agent);
-            let at = Time(10 * number as u64);
-            tally.begin(agent, 3);
-            tally.end(agent, 3, Some(at), keep, 1_000);
+    fn fit(keep: Keep) -> Fit {
+        Fit {
+            window: 1_000,
+            keep,
+            failed: true,
+            completes: false,
+            since: Seq(0),
+        }
+    }
+
+    fn done(number: usize, agent: u32, how: How) -> Done {
+        Done {
+            at: Time(10 * number as u64),
+            seq: Seq(1 + number as u64),
+            micros: 3,
+            agent: AgentNumber::of(agent),
+            how,
+        }
+    }
+
+    fn tally(fit: &Fit, all: &[(u32, How)]) -> Tally {
+        let mut tally = Tally::new(0);
+        for (number, (agent, how)) in all.iter().enumerate() {
+            tally.push(done(number, *agent, *how), fit);
         }
         tally
     }
 
-    #[test]
-    fn it_lies_in_one_line_of_memory() {
-        assert_eq!(size_of::<Tally>(), 64);
+    fn kept(fit: &Fit, all: &[(u32, How)]) -> Vec<(u32, How)> {
+        let tally = tally(fit, all);
+        assert_eq!(tally.used_at_most(), sum(tally.done()));
+        let name = |done: &Done| {
+            let all = [ANN, BOB, CID].into_iter();
+            let mut all = all.filter(|name| AgentNumber::of(*name) == done.agent);
+            (all.next().unwrap(), done.how)
+        };
+        tally.done().map(name).collect()
     }
 
     #[test]
     fn many_are_put_together_and_none_is_lost() {
-        let tally = tally(Keep::All, &[ANN; 40]);
-        let before = &tally.more.as_ref().unwrap().before;
-        assert!(before.len() <= DONE_MAX, "{}", before.len());
-        assert_eq!(tally.micros_within(Time(400), 1_000), 120);
+        let tally = tally(&fit(Keep::All), &[(ANN, How::Completed); 40]);
+        assert!(tally.done().count() <= DONE_MAX + 1);
+        let left = |now: u64| {
+            let within = tally.done().filter(|done| done.is_within(Time(now), 1_000));
+            sum(within)
+        };
+        assert_eq!(left(400), 120);
         // Those of a pair fall with the later one, never earlier than they should.
         for passed in 0..40u64 {
-            let left = tally.micros_within(Time(1_000 + 10 * passed), 1_000);
+            let left = left(1_000 + 10 * passed);
             assert!(left >= u128::from(3 * (39 - passed)), "{passed}: {left}");
         }
-        assert_eq!(tally.micros_within(Time(1_390), 1_000), 0);
+        assert_eq!(left(1_390), 0);
     }
 
     #[test]
     fn the_last_of_each_and_the_last_are_kept() {
-        let all = [ANN, BOB, ANN, CID, ANN];
-        let kept = |keep| {
-            let tally = tally(keep, &all);
-            let done = tally.within(Time(100), 1_000);
-            done.map(|done| done.agent).collect::<Vec<_>>()
+        use How::{Completed, Failed, Unknown};
+        let all = [ANN, BOB, ANN, CID, ANN].map(|agent| (agent, Completed));
+        let each = [(BOB, Completed), (CID, Completed), (ANN, Completed)];
+        assert_eq!(kept(&fit(Keep::LastOfEach), &all), each);
+        assert_eq!(kept(&fit(Keep::Last), &all), [(ANN, Completed)]);
+        let mixed = [(ANN, Completed), (BOB, Unknown)];
+        assert_eq!(kept(&fit(Keep::Last), &mixed), [(BOB, Unknown)]);
+        // Where a rule asks what was completed, and where one does not count what is newest.
+        let completes = Fit {
+            completes: true,
+            ..fit(Keep::Last)
         };
-        assert_eq!(kept(Keep::LastOfEach), [BOB, CID, ANN].map(AgentNumber::of));
-        assert_eq!(kept(Keep::Last), [AgentNumber::of(ANN)]);
-        assert_eq!(tally(Keep::Last, &all).micros_within(Time(100), 1_000), 3);
-        assert!(!tally(Keep::Last, &all).is_empty());
+        assert_eq!(kept(&completes, &mixed), mixed);
+        let newer = Fit {
+            since: Seq(9),
+            ..fit(Keep::Last)
+        };
+        assert_eq!(kept(&newer, &all), all);
+        let failed = [(ANN, Completed), (BOB, Failed)];
+        assert_eq!(kept(&fit(Keep::Last), &failed), failed);
     }
 
     #[test]
-    fn whoever_does_it_is_known_until_the_last_has_ended() {
-        let mut tally = Tally::new(Slot::new(0, Side::Own), 0);
-        let all = [ANN, BOB, CID, BOB, ANN].map(AgentNumber::of);
-        for agent in all {
-            tally.begin(agent, 5);
+    fn whatever_is_in_flight_is_known_until_it_ends() {
+        let mut tally = Tally::new(0);
+        let all = [(3, ANN), (5, BOB), (8, CID), (9, BOB), (12, ANN)];
+        for (seq, agent) in all {
+            tally.begin(Flight {
+                seq: Seq(seq),
+                micros: 5,
+                agent: AgentNumber::of(agent),
+            });
         }
-        for (at, agent) in all.into_iter().enumerate() {
-            let left = &all[at..];
-            for other in all {
-                assert_eq!(tally.is_doing(other), left.contains(&other), "{at}");
-            }
-            assert_eq!(tally.in_flight_micros(), 5 * left.len() as u128);
-            tally.end(agent, 5, None, Keep::Last, 0);
+        for (left, (seq, _)) in [5, 4, 3, 2, 1]
+            .into_iter()
+            .zip([5, 12, 3, 9, 8].map(|seq| (seq, ())))
+        {
+            assert_eq!(tally.in_flight().count(), left);
+            assert_eq!(tally.used_at_most(), 5 * left as u128);
+            assert!(tally.end(Seq(seq)).is_some() && tally.end(Seq(seq)).is_none());
         }
         assert!(tally.is_empty() && tally.used_at_most() == 0);
     }

@@ -1,7 +1,7 @@
 //! The things that rules remember something of, as a tree by path: a thing's tallies lie together, so that a request finds
 //! those of all rules with one look.
-use super::Slot;
 use super::tally::Tally;
+use super::watch::WatchKey;
 use crate::map::{Names, Slab};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -21,7 +21,7 @@ pub struct Things {
     sweep_at: usize,
     #[serde(skip)]
     by_key: Names,
-    /// How many tallies stand, by slot: most requests meet rules whose other case never happened. Derived.
+    /// How many tallies stand, by watch: most requests meet rules whose other case never happened. Derived.
     #[serde(skip)]
     counts: Vec<u32>,
 }
@@ -34,7 +34,7 @@ pub struct Thing {
     /// Which of its parent's children it is.
     nth: u32,
     children: Vec<ThingKey>,
-    /// By slot.
+    /// By watch.
     tallies: Vec<Tally>,
 }
 
@@ -56,9 +56,9 @@ impl Things {
         self.by_key.get(key, |thing| self.slab[thing].key.as_str())
     }
 
-    /// Whether anything is remembered for a slot at all.
-    pub fn remember(&self, slot: Slot) -> bool {
-        let count = self.counts.get(slot.number() as usize);
+    /// Whether anything is remembered for a watch at all.
+    pub fn remember(&self, watch: WatchKey) -> bool {
+        let count = self.counts.get(watch as usize);
         count.is_some_and(|count| *count > 0)
     }
 
@@ -80,39 +80,28 @@ impl Things {
         Named { key, here, above }
     }
 
-    /// What is remembered of a thing for a slot, in this era.
-    pub fn tally(&self, thing: ThingKey, slot: Slot, era: u32) -> Option<&Tally> {
+    /// What is remembered of a thing for a watch.
+    pub fn tally(&self, thing: ThingKey, watch: WatchKey) -> Option<&Tally> {
         let tallies = &self.slab.get(thing)?.tallies;
-        let at = tallies.binary_search_by_key(&slot, |tally| tally.slot);
-        at.ok()
-            .map(|at| &tallies[at])
-            .filter(|tally| tally.era == era)
+        let at = tallies.binary_search_by_key(&watch, |tally| tally.watch);
+        Some(&tallies[at.ok()?])
     }
 
-    pub fn tally_mut(&mut self, thing: ThingKey, slot: Slot, era: u32) -> Option<&mut Tally> {
+    pub fn tally_mut(&mut self, thing: ThingKey, watch: WatchKey) -> Option<&mut Tally> {
         let tallies = &mut self.slab.get_mut(thing)?.tallies;
-        let at = tallies.binary_search_by_key(&slot, |tally| tally.slot);
-        at.ok()
-            .map(|at| &mut tallies[at])
-            .filter(|tally| tally.era == era)
+        let at = tallies.binary_search_by_key(&watch, |tally| tally.watch);
+        Some(&mut tallies[at.ok()?])
     }
 
-    /// The same, begun if need be; what was of an earlier era is gone then.
-    pub fn ensure_tally(&mut self, thing: ThingKey, slot: Slot, era: u32) -> &mut Tally {
+    /// The same, begun if need be.
+    pub fn ensure_tally(&mut self, thing: ThingKey, watch: WatchKey) -> &mut Tally {
         let tallies = &mut self.slab[thing].tallies;
-        let at = match tallies.binary_search_by_key(&slot, |tally| tally.slot) {
-            Ok(at) => {
-                if tallies[at].era != era {
-                    tallies[at] = Tally::new(slot, era);
-                }
-                at
-            }
-            Err(at) => {
-                count(&mut self.counts, slot);
-                tallies.insert(at, Tally::new(slot, era));
-                at
-            }
-        };
+        let at = tallies.binary_search_by_key(&watch, |tally| tally.watch);
+        let at = at.unwrap_or_else(|at| {
+            count(&mut self.counts, watch);
+            tallies.insert(at, Tally::new(watch));
+            at
+        });
         &mut tallies[at]
     }
 
@@ -184,7 +173,7 @@ impl Things {
             };
             self.by_key.remove(thing, &key);
             for tally in tallies {
-                self.counts[tally.slot.number() as usize] -= 1;
+                self.counts[tally.watch as usize] -= 1;
             }
             if parent == NOTHING {
                 return;
@@ -212,7 +201,7 @@ impl Things {
             let counts = &mut self.counts;
             tallies.retain(|tally| {
                 if tally.is_empty() {
-                    counts[tally.slot.number() as usize] -= 1;
+                    counts[tally.watch as usize] -= 1;
                 }
                 !tally.is_empty()
             });
@@ -246,16 +235,16 @@ impl Things {
             self.by_key
                 .insert(thing, &entry.key, |thing| slab[thing].key.as_str());
             for tally in &entry.tallies {
-                count(&mut self.counts, tally.slot);
+                count(&mut self.counts, tally.watch);
             }
         }
     }
 }
 
-fn count(counts: &mut Vec<u32>, slot: Slot) {
-    let slot = slot.number() as usize;
-    if counts.len() <= slot {
-        counts.resize(slot + 1, 0);
+fn count(counts: &mut Vec<u32>, watch: WatchKey) {
+    let watch = watch as usize;
+    if counts.len() <= watch {
+        counts.resize(watch + 1, 0);
     }
-    counts[slot] += 1;
+    counts[watch] += 1;
 }

@@ -269,7 +269,13 @@ pub fn derived(state: &State) -> String {
     }
     for (key, entry) in state.rules.entries.iter().enumerate() {
         let Some(entry) = entry else { continue };
-        let _ = writeln!(text, "rule {key} {} {:?}", entry.in_flight, entry.waiting);
+        let _ = writeln!(
+            text,
+            "rule {key} {} {:?} {:?}",
+            entry.in_flight(&state.rules.watches),
+            entry.waiting,
+            entry.watches
+        );
     }
     for (key, thing) in state.rules.things.iter() {
         let _ = writeln!(text, "thing {key} {thing:?}");
