@@ -1,7 +1,7 @@
 //! What each event does to the state. Never fails (I2): an event is a fact that was decided.
 use crate::permit::grant::Keys;
 use crate::state::State;
-use crate::{action, agent, budget, directory, group, halt, limit, permit, rule, scope};
+use crate::{action, agent, budget, directory, graph, group, halt, limit, permit, rule, scope};
 use fleet_types::{Event, Record};
 
 /// `keys` is what deciding has found in this very state, if it was just now.
@@ -53,6 +53,8 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
         Event::BudgetRemoved(event) => budget::apply::removed(state, event),
         Event::BudgetToppedUp(event) => budget::apply::topped_up(state, event, at),
         Event::BudgetSoftReached(event) => budget::apply::soft_reached(state, event),
+        Event::GraphDeclared(edge) => graph::declared(state, edge),
+        Event::GraphUndeclared(ends) => graph::undeclared(state, ends),
         Event::FleetConfigured(settings) => state.settings = (**settings).clone(),
         Event::TenantCreated(event) => directory::tenant_created(state, event),
         Event::FleetCreated(event) => directory::fleet_created(state, event),

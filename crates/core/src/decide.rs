@@ -2,7 +2,9 @@
 use crate::memory::Remembered;
 use crate::permit::grant::Keys;
 use crate::state::State;
-use crate::{action, agent, budget, directory, group, halt, limit, permit, rule, scope, settings};
+use crate::{
+    action, agent, budget, directory, graph, group, halt, limit, permit, rule, scope, settings,
+};
 use fleet_types::{Actor, Code, Command, Envelope, Event, Rejection, Reply, Time};
 
 /// What a command comes to.
@@ -77,6 +79,7 @@ pub fn decide(
         Command::Limit(command) => limit::decide::decide(state, command),
         Command::Rule(command) => rule::decide::decide(state, by, command),
         Command::Budget(command) => budget::decide::decide(state, command, now),
+        Command::Graph(command) => graph::decide(state, command),
         Command::Configure(settings) => settings::decide(state, settings),
         Command::Directory(command) => directory::decide(state, command),
         Command::Tick => Decided::unchanged(), // `tend` has done what was due.

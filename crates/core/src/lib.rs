@@ -22,6 +22,7 @@ mod apply;
 mod budget;
 mod decide;
 mod directory;
+mod graph;
 mod group;
 mod halt;
 mod limit;

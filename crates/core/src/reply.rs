@@ -67,6 +67,8 @@ pub fn of(state: &State, record: &Record) -> Reply {
         | Event::BudgetRemoved(_)
         | Event::BudgetToppedUp(_)
         | Event::BudgetSoftReached(_)
+        | Event::GraphDeclared(_)
+        | Event::GraphUndeclared(_)
         | Event::FleetConfigured(_)
         | Event::TenantCreated(_)
         | Event::FleetCreated(_)

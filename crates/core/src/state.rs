@@ -3,6 +3,7 @@ use crate::action::Catalogue;
 use crate::agent::{AgentKey, Registry};
 use crate::budget::Budgets;
 use crate::directory::Directory;
+use crate::graph::Graph;
 use crate::group::Groups;
 use crate::halt::Halts;
 use crate::limit::Limits;
@@ -37,6 +38,8 @@ pub struct State {
     pub(crate) halts: Halts,
     pub(crate) permits: Permits,
     pub(crate) memory: Memory,
+    #[serde(default, skip_serializing_if = "Graph::is_empty")]
+    pub(crate) graph: Graph,
     pub(crate) directory: Directory,
     pub(crate) totals: Totals,
     #[serde(skip)]

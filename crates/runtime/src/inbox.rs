@@ -60,6 +60,7 @@ impl Lane {
             | Command::Limit(_)
             | Command::Rule(_)
             | Command::Budget(_)
+            | Command::Graph(_)
             | Command::Configure(_)
             | Command::Directory(_)
             | Command::Tick => Lane::Return,

@@ -1,7 +1,8 @@
 //! Everything that can be asked of a fleet, by noun.
 use crate::actor::Actor;
 use crate::{
-    action, agent, budget, directory, group, halt, instance, limit, permit, rule, scope, settings,
+    action, agent, budget, directory, graph, group, halt, instance, limit, permit, rule, scope,
+    settings,
 };
 use serde::{Deserialize, Serialize};
 
@@ -38,6 +39,8 @@ pub enum Command {
     Rule(rule::Command),
     /// Budgets.
     Budget(budget::Command),
+    /// Declared edges of the dependency graph.
+    Graph(graph::Command),
     /// The fleet's own settings.
     Configure(Box<settings::Settings>),
     /// Tenants, fleets, keys: in the directory fleet only.
@@ -82,6 +85,8 @@ impl Command {
             Command::Budget(budget::Command::Set(_)) => "budget.set",
             Command::Budget(budget::Command::Remove { .. }) => "budget.remove",
             Command::Budget(budget::Command::TopUp { .. }) => "budget.top_up",
+            Command::Graph(graph::Command::Declare(_)) => "graph.declare",
+            Command::Graph(graph::Command::Undeclare(_)) => "graph.undeclare",
             Command::Configure(_) => "fleet.configure",
             Command::Directory(directory::Command::CreateTenant { .. }) => "tenant.create",
             Command::Directory(directory::Command::CreateFleet { .. }) => "fleet.create",

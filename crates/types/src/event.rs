@@ -14,7 +14,9 @@ use crate::path::{Pattern, ScopePath};
 use crate::permit::{Blocker, BudgetCharge, Denial, Extend, Finish, LimitCharge, Request};
 use crate::text::{Labels, Text};
 use crate::time::Time;
-use crate::{action, agent, budget, directory, explain, group, halt, limit, rule, scope, settings};
+use crate::{
+    action, agent, budget, directory, explain, graph, group, halt, limit, rule, scope, settings,
+};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -129,6 +131,10 @@ events! {
     BudgetToppedUp(BudgetToppedUp) = "budget.topped_up",
     /// A budget's soft threshold was reached.
     BudgetSoftReached(BudgetSoftReached) = "budget.soft_reached",
+    /// An edge of the dependency graph was declared.
+    GraphDeclared(graph::Edge) = "graph.declared",
+    /// A declared edge was removed.
+    GraphUndeclared(graph::Ends) = "graph.undeclared",
     /// The fleet's settings were changed.
     FleetConfigured(Box<settings::Settings>) = "fleet.configured",
     /// A tenant was added.

@@ -17,6 +17,7 @@ pub mod command;
 pub mod directory;
 pub mod event;
 pub mod explain;
+pub mod graph;
 pub mod group;
 pub mod halt;
 pub mod id;

@@ -171,6 +171,8 @@ fn words(record: &Record) -> String {
         Event::BudgetRemoved(e) => format!("{} by {by}", e.budget),
         Event::BudgetToppedUp(e) => format!("{} by {}{}", e.budget, e.amount, because(&e.reason)),
         Event::BudgetSoftReached(e) => format!("{}: {} of {}", e.budget, e.used, e.soft),
+        Event::GraphDeclared(e) => format!("{} needs {} by {by}", e.from, e.to),
+        Event::GraphUndeclared(e) => format!("{} needs {} by {by}", e.from, e.to),
         Event::FleetConfigured(_) => format!("settings by {by}"),
         Event::TenantCreated(e) => e.tenant.to_string(),
         Event::FleetCreated(e) => format!("{} {}", e.tenant, e.fleet),

@@ -2,6 +2,7 @@
 //!
 //! Lists are paged by an opaque cursor: the name or number after which to go on.
 mod agents;
+mod graph;
 mod lists;
 mod locks;
 mod permits;
@@ -9,6 +10,7 @@ mod rules;
 mod status;
 
 pub use agents::{AgentFilter, agent, agents, each_connected, instances};
+pub use graph::declared;
 pub use lists::{actions, budgets, directory, groups, halt, halts, limits, scopes, settings};
 pub use locks::{locks, validate};
 pub use permits::{PermitFilter, explain, permit, permits};

@@ -3,6 +3,7 @@
 //! ```text
 //! settings KEY=VALUE…            agent ID KEY=VALUE…        status ID STATUS [version=V]   unregister ID
 //! group ID MEMBER…               ungroup ID                 scope PATH                     unscope PATH
+//! declare FROM TO [DESCRIPTION]  undeclare FROM TO         see graph
 //! action PATTERN [risk_reducing] unaction PATTERN           label=K:V wherever labels are taken
 //! limit ID rate=N/MS|at_once=N [burst=N] [each=…] [reserve=CLASS:N…] [dynamic=FLOOR..CEILING@MS] [selector]
 //! budget ID money=N|tokens=N [soft=N] [period=…] [each=agent|label:K] [selector]    topup ID N [account=A]
@@ -247,6 +248,14 @@ impl Player {
             "ungroup" => command("group", json!({"remove": {"group": id}})),
             "scope" => command("scope", json!({"set": {"path": id}})),
             "unscope" => command("scope", json!({"remove": {"path": id}})),
+            "declare" => command(
+                "graph",
+                json!({"declare": {"from": id, "to": line.word(2), "description": line.words.get(3).unwrap_or(&"")}}),
+            ),
+            "undeclare" => command(
+                "graph",
+                json!({"undeclare": {"from": id, "to": line.word(2)}}),
+            ),
             "action" => {
                 let risk_reducing = line.has("risk_reducing");
                 command(
@@ -553,6 +562,10 @@ impl Player {
                     halts.join(" ")
                 )]
             }
+            "graph" => crate::read::declared(state)
+                .iter()
+                .map(|edge| format!("{} -> {} {}", edge.from, edge.to, edge.description))
+                .collect(),
             "status" => {
                 let status = crate::read::status(state);
                 vec![

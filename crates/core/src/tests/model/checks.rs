@@ -14,6 +14,9 @@ use std::fmt::Write as _;
 pub fn check(world: &World, reference: &Reference, begin: usize) {
     let state = &world.state;
     counters(state, reference);
+    let declared = state.graph.iter();
+    let declared = declared.map(|e| (format!("{} {}", e.from, e.to), e.description.to_string()));
+    assert_eq!(declared.collect::<BTreeMap<_, _>>(), reference.declared);
     assert!(state.wakes.is_empty(), "somebody was left to be woken");
     nobody_waits_in_vain(state, &world.records[begin..]);
     timers_are_armed(state);

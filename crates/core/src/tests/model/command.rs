@@ -526,6 +526,16 @@ impl Driver {
                 };
                 command("scope", body)
             }
+            Op::Graph(from, to, declare) => {
+                let node = |at: u8| pick(&["agent:ann", "action:pay", "resource:a/b"], at);
+                let mut body = json!({"from": node(*from), "to": node(*to)});
+                if *declare {
+                    body["description"] = json!(pick(&["", "one", "two"], to / 4));
+                    command("graph", json!({ "declare": body }))
+                } else {
+                    command("graph", json!({ "undeclare": body }))
+                }
+            }
             _ => Command::Tick,
         }
     }

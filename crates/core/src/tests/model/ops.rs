@@ -95,6 +95,7 @@ pub enum Op {
     TopUp(u8, u8),
     Settings(u8),
     Scope(u8, bool),
+    Graph(u8, u8, bool),
     Sleep(u8),
     Jump(i8),
     Tick,
@@ -216,7 +217,8 @@ fn op(kind: usize) -> BoxedStrategy<Op> {
         23 => (any(), any()).prop_map(|(a, b)| Op::TopUp(a, b)).boxed(),
         24 => prop_oneof![
             any().prop_map(Op::Settings),
-            (any(), proptest::bool::ANY).prop_map(|(a, b)| Op::Scope(a, b))
+            (any(), proptest::bool::ANY).prop_map(|(a, b)| Op::Scope(a, b)),
+            (any(), any(), proptest::bool::weighted(0.7)).prop_map(|(a, b, c)| Op::Graph(a, b, c))
         ]
         .boxed(),
         25 => any().prop_map(Op::Sleep).boxed(),

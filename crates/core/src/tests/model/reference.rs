@@ -73,6 +73,7 @@ pub struct Reference {
     last_at: Time,
     answers: BTreeMap<(AgentId, RequestId), FirstAnswer>,
     memory_us: u64,
+    pub declared: BTreeMap<String, String>,
 }
 
 fn period(budget: &Budget, at: Time) -> Option<u64> {
@@ -311,6 +312,16 @@ impl Reference {
                 event.revoked.iter().for_each(|id| self.gone(*id));
             }
             Event::HaltReleased(event) => drop(self.halts.remove(&event.halt)),
+            Event::GraphDeclared(edge) => {
+                let ends = format!("{} {}", edge.from, edge.to);
+                let former = self.declared.insert(ends, edge.description.to_string());
+                assert_ne!(former, Some(edge.description.to_string()), "nothing new");
+                assert!(edge.from != edge.to && self.declared.len() <= 4);
+            }
+            Event::GraphUndeclared(ends) => {
+                let ends = format!("{} {}", ends.from, ends.to);
+                assert!(self.declared.remove(&ends).is_some(), "{ends}");
+            }
             _ => self.rule(&record.event, at),
         }
     }
