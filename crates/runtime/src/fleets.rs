@@ -180,6 +180,12 @@ impl Fleets {
         }
     }
 
+    /// Where the journal and all that goes with it is kept; `None` when it is kept in memory.
+    #[must_use]
+    pub fn dir(&self) -> Option<&Path> {
+        self.inner.archive.dir.as_deref()
+    }
+
     /// Waits until the server must stop because its journal cannot be trusted any more; says why.
     pub async fn fatal(&self) -> String {
         let mut fatal = self.inner.fatal.subscribe();

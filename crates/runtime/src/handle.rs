@@ -1,4 +1,5 @@
 //! The cheap end of a fleet's writer: what doors hold.
+use crate::follow::Follower;
 use crate::heartbeats::Heartbeats;
 use crate::inbox::{Inbox, Lane};
 use crate::post::Post;
@@ -159,6 +160,12 @@ impl Handle {
     /// When the fleet stops, or `after` lies before what retention kept.
     pub async fn records_after(&self, after: Seq, max: usize) -> Result<Vec<Record>, Failure> {
         self.shared.tail.after(after, max).await
+    }
+
+    /// Follows the durable journal behind this place, batch by batch.
+    #[must_use]
+    pub fn follow(&self, after: Seq) -> Follower {
+        Follower::new(self.shared.clone(), after)
     }
 
     /// Whether commands are refused because the journal takes no writes. When it is time to try again they are not: only

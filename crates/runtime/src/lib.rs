@@ -14,6 +14,7 @@
 //! `Writer` is free of threads and clocks, so that the simulator can drive it; `service` drives it for real.
 pub mod clock;
 pub mod fleets;
+pub mod follow;
 pub mod handle;
 mod heartbeats;
 mod inbox;
@@ -32,6 +33,7 @@ mod writes;
 pub use clock::{Clock, WallClock};
 pub use fleet_core::signal::Signal;
 pub use fleets::{Fleets, Options};
+pub use follow::Follower;
 pub use handle::{Failure, Handle, Outbox};
 pub use recall::Recall;
 pub use recover::{Recovered, SNAPSHOT_FORMAT, Stored, recover, recover_into, recover_with};

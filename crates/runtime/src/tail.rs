@@ -1,10 +1,11 @@
 //! The durable end of a journal: the last batches in memory, the rest from the store.
+use crate::follow::{Batch, Queue};
 use crate::handle::Failure;
 use crate::readers::Readers;
 use fleet_journal::FleetKey;
 use fleet_types::{Record, Seq};
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use tokio::sync::watch;
 
 /// Records kept in memory: enough for readers that keep up.
@@ -18,11 +19,13 @@ pub struct Tail {
     batches: Mutex<Batches>,
     durable: watch::Sender<Seq>,
     readers: Arc<Readers>,
+    /// Whoever follows; few.
+    queues: Mutex<Vec<Weak<Queue>>>,
 }
 
 #[derive(Default)]
 struct Batches {
-    batches: VecDeque<Arc<Vec<Record>>>,
+    batches: VecDeque<Batch>,
     records: usize,
 }
 
@@ -33,7 +36,25 @@ impl Tail {
             batches: Mutex::default(),
             durable: watch::Sender::new(durable),
             readers,
+            queues: Mutex::default(),
         }
+    }
+
+    /// Batches go to this queue too, from now on, while somebody holds it.
+    pub fn feed(&self, queue: &Arc<Queue>) {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.push(Arc::downgrade(queue));
+    }
+
+    fn offer(&self, batch: &Batch) {
+        let mut queues = self.queues.lock().unwrap_or_else(PoisonError::into_inner);
+        queues.retain(|queue| match queue.upgrade() {
+            Some(queue) => {
+                queue.offer(batch);
+                true
+            }
+            None => false,
+        });
     }
 
     pub fn durable(&self) -> Seq {
@@ -45,11 +66,13 @@ impl Tail {
         let Some(last) = records.last().map(|record| record.seq) else {
             return;
         };
+        let records = Arc::new(records);
+        self.offer(&records);
         let mut gone = Vec::new();
         {
             let mut tail = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
             tail.records += records.len();
-            tail.batches.push_back(Arc::new(records));
+            tail.batches.push_back(records);
             while tail.records > RECORDS_MAX && tail.batches.len() > 1 {
                 if let Some(batch) = tail.batches.pop_front() {
                     tail.records -= batch.len();
@@ -66,10 +89,15 @@ impl Tail {
         self.durable.send_replace(durable);
     }
 
-    pub async fn after(&self, after: Seq, max: usize) -> Result<Vec<Record>, Failure> {
+    /// Waits until something behind this place is durable.
+    pub async fn past(&self, after: Seq) -> Result<(), Failure> {
         let mut durable = self.durable.subscribe();
         let reached = durable.wait_for(|durable| *durable > after).await;
-        reached.map_err(|_| Failure::Unavailable)?;
+        reached.map(drop).map_err(|_| Failure::Unavailable)
+    }
+
+    pub async fn after(&self, after: Seq, max: usize) -> Result<Vec<Record>, Failure> {
+        self.past(after).await?;
         if let Some(records) = self.in_memory(after, max) {
             return Ok(records);
         }
