@@ -82,6 +82,17 @@ impl Server {
         self.child.wait().expect("a killed child ends");
     }
 
+    /// Ends it in order (SIGTERM).
+    ///
+    /// # Panics
+    /// When the system refuses.
+    pub fn stop(&mut self) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-s", "TERM", &pid]).status();
+        assert!(sent.expect("there is a program `kill`").success());
+        self.child.wait().expect("a stopped child ends");
+    }
+
     /// Starts it again on the same port and directory.
     ///
     /// # Panics

@@ -1,5 +1,6 @@
 //! What every door shares: the fleets, who may come in, how much at once, and when it is time to stop.
 use crate::auth::{Keyring, Mode};
+use crate::graphs::{FleetGraph, Graphs};
 use crate::load::{Kind, Load};
 use crate::mailbox::Mailboxes;
 use crate::problem::{Problem, Result};
@@ -74,6 +75,7 @@ struct Inner {
     load: Arc<Load>,
     waits: Waits,
     mailboxes: Mailboxes,
+    graphs: Graphs,
     edits: Mutex<HashMap<(TenantId, FleetId), Edit>>,
     stop: watch::Sender<bool>,
 }
@@ -94,6 +96,7 @@ impl App {
             load: Arc::new(Load::new(&limits)),
             waits: Waits::default(),
             mailboxes: Mailboxes::default(),
+            graphs: Graphs::new(fleets.dir()),
             edits: Mutex::default(),
             stop: watch::Sender::new(false),
             limits,
@@ -157,11 +160,17 @@ impl App {
     /// # Errors
     /// When there is no such fleet, or it cannot be opened.
     pub async fn fleet(&self, tenant: &TenantId, fleet: &FleetId) -> Result<Handle> {
-        self.0
-            .fleets
-            .get(tenant, fleet)
-            .await?
-            .ok_or_else(|| Problem::not_found("fleet", fleet))
+        let handle = self.0.fleets.get(tenant, fleet).await?;
+        let handle = handle.ok_or_else(|| Problem::not_found("fleet", fleet))?;
+        // Whoever comes first begins it, so that it is there when it is asked for.
+        self.graph(tenant, fleet, &handle);
+        Ok(handle)
+    }
+
+    /// A fleet's dependency graph, which follows the fleet from now on if it did not yet.
+    pub fn graph(&self, tenant: &TenantId, fleet: &FleetId, handle: &Handle) -> Arc<FleetGraph> {
+        let stopping = || self.stopping();
+        self.0.graphs.of(tenant, fleet, handle, stopping)
     }
 
     /// Held while a definition is compared with `If-Match` and replaced, so that of two who saw the same one only the
@@ -208,7 +217,7 @@ impl App {
         self.0.stop.send_replace(true);
     }
 
-    /// Waits until sessions and streams have ended, for at most `grace`.
+    /// Waits until sessions and streams have ended, for at most `grace`, and views are saved.
     pub async fn settled(&self, grace: Duration) {
         let ended = async {
             while self.0.load.open(Kind::Session) > 0 {
@@ -218,6 +227,7 @@ impl App {
         if tokio::time::timeout(grace, ended).await.is_err() {
             tracing::warn!("some sessions did not end in time and are cut");
         }
+        self.0.graphs.settled().await;
     }
 
     /// Becomes true when it is time to end.

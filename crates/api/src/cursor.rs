@@ -31,8 +31,14 @@ pub fn read(after: Option<&str>) -> Result<Option<String>> {
 /// Hides where a page goes on.
 #[must_use]
 pub fn seal<T>(mut page: Page<T>) -> Page<T> {
-    page.next = page.next.map(|key| format!("c1.{}", hex(key.as_bytes())));
+    page.next = page.next.map(|key| seal_key(&key));
     page
+}
+
+/// Hides one key.
+#[must_use]
+pub fn seal_key(key: &str) -> String {
+    format!("c1.{}", hex(key.as_bytes()))
 }
 
 /// Checks the size of a page.

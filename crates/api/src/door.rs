@@ -1,6 +1,7 @@
 //! A fleet as one caller sees it: what handlers ask with.
 use crate::app::{App, wall_clock};
 use crate::auth::{Caller, Operation};
+use crate::graphs::FleetGraph;
 use crate::problem::{Problem, Result};
 use crate::reads;
 use axum::extract::{FromRequestParts, RawPathParams};
@@ -8,6 +9,7 @@ use axum::http::request::Parts;
 use fleet_core::State;
 use fleet_runtime::Handle;
 use fleet_types::{AgentId, Code, Command, Envelope, FleetId, Reply};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A fleet and who stands at its door.
@@ -105,6 +107,13 @@ impl Door {
         read: impl FnOnce(&State) -> R + Send + 'static,
     ) -> Result<R> {
         Ok(self.handle.read(read).await?)
+    }
+
+    /// The fleet's dependency graph.
+    #[must_use]
+    pub fn graph(&self) -> Arc<FleetGraph> {
+        self.app
+            .graph(&self.caller.tenant, &self.fleet, &self.handle)
     }
 
     /// Ends when a session, a stream or a wait of this caller must: at once when its key is revoked or expires.

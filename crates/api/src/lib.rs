@@ -15,6 +15,7 @@ pub mod etag;
 pub mod events;
 pub mod extract;
 pub mod front;
+pub mod graphs;
 pub mod http;
 pub mod load;
 pub mod mailbox;

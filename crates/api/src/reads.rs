@@ -5,6 +5,7 @@ use fleet_core::State;
 use fleet_core::read;
 use fleet_types::directory::Key;
 use fleet_types::explain::Explanation;
+use fleet_types::graph::Edge;
 use fleet_types::group::Group;
 use fleet_types::instance::InstanceKey;
 use fleet_types::permit::{self, Request};
@@ -231,6 +232,12 @@ pub fn action(state: &State, pattern: &Pattern) -> Option<action::Action> {
         |after| read::actions(state, after, STEP),
         |row| row.pattern == *pattern,
     )
+}
+
+/// All declared edges of the dependency graph.
+#[must_use]
+pub fn declared(state: &State) -> Vec<Edge> {
+    read::declared(state)
 }
 
 /// The fleet's settings.

@@ -1,8 +1,8 @@
 //! All addresses. The OpenAPI document is made from the same list, so it cannot lag behind.
 use crate::app::App;
 use crate::http::{
-    actions, agents, batch, budgets, fleets, groups, halts, health, holding, instances, keys,
-    limits, locks, permits, rules, scopes, settings, status,
+    actions, agents, batch, budgets, fleets, graph, groups, halts, health, holding, instances,
+    keys, limits, locks, permits, rules, scopes, settings, status,
 };
 use crate::{events, front, openapi, session};
 use axum::Router;
@@ -55,6 +55,12 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(budgets::list))
         .routes(routes!(budgets::get, budgets::put, budgets::delete))
         .routes(routes!(budgets::top_up))
+        .routes(routes!(graph::edges))
+        .routes(routes!(graph::analysis))
+        .routes(routes!(graph::blast))
+        .routes(routes!(graph::export))
+        .routes(routes!(graph::declare))
+        .routes(routes!(graph::undeclare))
         .routes(routes!(settings::get, settings::put))
         .routes(routes!(locks::list))
         .routes(routes!(locks::validate))

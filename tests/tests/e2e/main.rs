@@ -2,6 +2,7 @@
 mod apply;
 mod crash;
 mod events;
+mod graph;
 mod halts;
 mod keys;
 mod permits;

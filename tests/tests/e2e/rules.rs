@@ -269,7 +269,7 @@ fn the_examples_of_the_page() {
 
 /// Types what follows each `$ fleet` and compares what is said; a line that ends in … is compared up to there. How many
 /// lines were.
-fn type_in(server: &Server, lines: &str) -> usize {
+pub fn type_in(server: &Server, lines: &str) -> usize {
     let mut said = String::new();
     let mut compared = 0;
     for line in lines.lines() {

@@ -62,6 +62,8 @@ operations! {
     ReadActions: Viewer, Freely;
     /// The fleet's settings.
     ReadSettings: Viewer, Freely;
+    /// The dependency graph: what traffic shows tells of every scope.
+    ReadGraph: Viewer, Never;
     /// Everything that happens.
     ReadEvents: Viewer, Never;
     /// Which fleets there are.
@@ -90,6 +92,8 @@ operations! {
     SetBudget: Operator, Within;
     /// Set or remove a group.
     SetGroup: Operator, Never;
+    /// Declare an edge of the dependency graph, or take it back.
+    DeclareEdge: Operator, Never;
     /// Say which actions reduce risk.
     SetAction: Admin, Never;
     /// Change the fleet's settings.

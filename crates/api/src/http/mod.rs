@@ -7,6 +7,7 @@ pub mod agents;
 pub mod batch;
 pub mod budgets;
 pub mod fleets;
+pub mod graph;
 pub mod groups;
 pub mod halts;
 pub mod health;

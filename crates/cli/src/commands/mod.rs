@@ -10,6 +10,7 @@ mod dev;
 mod doctor;
 mod events;
 mod fleets;
+mod graph;
 mod groups;
 mod halt;
 mod halts;
@@ -71,6 +72,9 @@ pub enum Command {
     /// Halts, and how far the word of each has spread
     #[command(subcommand)]
     Halts(halts::Command),
+    /// The dependency graph: who needs whom and what, what hangs on a node, what is weak
+    #[command(subcommand)]
+    Graph(graph::Command),
     /// Everything that happens
     Events(events::Arguments),
     /// Verify the journal, look at its entries
@@ -117,6 +121,7 @@ impl Command {
             Command::Halt(arguments) => halt::run(global, arguments).await,
             Command::Release(arguments) => release::run(global, arguments).await,
             Command::Halts(command) => halts::run(global, command).await,
+            Command::Graph(command) => graph::run(global, command).await,
             Command::Events(arguments) => events::run(global, arguments).await,
             Command::Audit(command) => audit::run(global, command).await,
             Command::Keys(command) => keys::run(global, command).await,

@@ -4,6 +4,7 @@
 //! whoever repeats a permit request gives it a request id.
 pub mod bodies;
 mod fleet;
+mod graph;
 mod permits;
 mod things;
 
@@ -161,6 +162,13 @@ impl Http {
 
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         self.send(self.ask(Method::GET, path)).await
+    }
+
+    /// What is no JSON.
+    pub(crate) async fn get_text(&self, path: &str) -> Result<String> {
+        let sent = self.ask(Method::GET, path).send().await;
+        let response = accepted(sent.map_err(|error| self.unsent(&error))?).await?;
+        response.text().await.map_err(|error| self.unsent(&error))
     }
 
     pub(crate) async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T> {

@@ -9,6 +9,7 @@ use crate::paint;
 use fleet_types::action::Action;
 use fleet_types::agent::Definition;
 use fleet_types::budget::Budget;
+use fleet_types::graph::Edge;
 use fleet_types::group::Group;
 use fleet_types::limit::Limit;
 use fleet_types::rule::Rule;
@@ -46,10 +47,12 @@ pub struct Document {
     pub rules: Option<Vec<Rule>>,
     /// Budgets.
     pub budgets: Option<Vec<Budget>>,
+    /// Declared edges of the dependency graph.
+    pub graph: Option<Vec<Edge>>,
 }
 
-const SECTIONS: [&str; 8] = [
-    "settings", "scopes", "actions", "agents", "groups", "limits", "rules", "budgets",
+const SECTIONS: [&str; 9] = [
+    "settings", "scopes", "actions", "agents", "groups", "limits", "rules", "budgets", "graph",
 ];
 
 /// Something wrong, and where.
@@ -137,6 +140,12 @@ impl Document {
                     .flatten()
                     .map(|budget| budget.id.to_string())
                     .collect(),
+                "graph" => self
+                    .graph
+                    .iter()
+                    .flatten()
+                    .map(|edge| format!("{} needs {}", edge.from, edge.to))
+                    .collect(),
                 _ => Vec::new(),
             }
         };
@@ -217,6 +226,7 @@ fn mistakes(tree: &Place, text: &str) -> Vec<Mistake> {
                         "groups" => try_entry::<Group>(tree, entry, &way, text, notes),
                         "limits" => try_entry::<Limit>(tree, entry, &way, text, notes),
                         "rules" => try_entry::<Rule>(tree, entry, &way, text, notes),
+                        "graph" => try_entry::<Edge>(tree, entry, &way, text, notes),
                         _ => try_entry::<Budget>(tree, entry, &way, text, notes),
                     }
                 }

@@ -5,6 +5,8 @@ use fleet_client::{Error, Fleet};
 use fleet_types::action::Action;
 use fleet_types::agent::Definition;
 use fleet_types::budget::Budget;
+use fleet_types::graph::view::{Filter, Source};
+use fleet_types::graph::{Edge, Ends};
 use fleet_types::group::Group;
 use fleet_types::limit::Limit;
 use fleet_types::rule::Rule;
@@ -61,6 +63,7 @@ pub(super) enum Step {
     Limit(Box<Limit>),
     Rule(Box<Rule>),
     Budget(Box<Budget>),
+    Edge(Edge),
     RemoveScope(ScopePath),
     RemoveAction(Pattern),
     RemoveAgent(AgentId),
@@ -68,6 +71,7 @@ pub(super) enum Step {
     RemoveLimit(LimitId),
     RemoveRule(RuleId),
     RemoveBudget(BudgetId),
+    RemoveEdge(Ends),
 }
 
 impl Step {
@@ -81,6 +85,7 @@ impl Step {
             Step::Limit(limit) => fleet.put_limit(limit).await,
             Step::Rule(rule) => fleet.put_rule(rule).await,
             Step::Budget(budget) => fleet.put_budget(budget).await,
+            Step::Edge(edge) => fleet.declare_edge(edge).await,
             Step::RemoveScope(path) => fleet.remove_scope(path).await,
             Step::RemoveAction(pattern) => fleet.remove_action(pattern).await,
             Step::RemoveAgent(agent) => fleet.remove_agent(agent).await,
@@ -88,6 +93,7 @@ impl Step {
             Step::RemoveLimit(limit) => fleet.remove_limit(limit).await,
             Step::RemoveRule(rule) => fleet.remove_rule(rule).await,
             Step::RemoveBudget(budget) => fleet.remove_budget(budget).await,
+            Step::RemoveEdge(ends) => fleet.undeclare_edge(ends).await,
         };
         match done {
             // A node of the tree goes by itself when the last thing in it does.
@@ -304,6 +310,18 @@ impl Plan {
                 remove,
             );
         }
+        if document.graph.is_some() {
+            let there = by_name(declared_edges(fleet).await?.into_iter(), edge_name);
+            let remove = |edge: &Edge| Some(Step::RemoveEdge(edge.ends()));
+            all.section(
+                "edge",
+                document.graph,
+                &there,
+                edge_name,
+                Step::Edge,
+                remove,
+            );
+        }
         let Comparison {
             mut changes,
             removals,
@@ -321,6 +339,24 @@ fn by_name<T>(things: impl Iterator<Item = T>, name: impl Fn(&T) -> String) -> B
 
 fn agent_name(agent: &Definition) -> String {
     format!("{}@{}", agent.id, agent.version)
+}
+
+fn edge_name(edge: &Edge) -> String {
+    format!("{} → {}", edge.from, edge.to)
+}
+
+async fn declared_edges(fleet: &Fleet) -> Result<Vec<Edge>, Error> {
+    let declared = Filter {
+        source: Some(Source::Declared),
+        ..Filter::default()
+    };
+    let edges = fleet.graph(&declared).await?.into_iter();
+    let edges = edges.map(|edge| Edge {
+        from: edge.from,
+        to: edge.to,
+        description: edge.description,
+    });
+    Ok(edges.collect())
 }
 
 fn scope_of(view: view::Scope) -> Scope {
