@@ -157,6 +157,12 @@ fn load(handle: &Handle, in_flight: u64, seconds: u64, first: u64) -> Load {
     }
 }
 
+/// How many pairs a second with 64 in flight.
+pub fn pairs_per_s(handle: &Handle, seconds: u64, first: u64) -> f64 {
+    let load = load(handle, 64, seconds, first);
+    load.pairs as f64 / load.seconds
+}
+
 /// Bare group commit: writes of `bytes` to a file that is long enough already, each followed by `fdatasync`.
 fn floor(dir: &Path, bytes: usize, seconds: f64) -> (f64, f64) {
     let file = File::create(dir.join("floor")).expect("a file can be made");

@@ -5,6 +5,7 @@ mod durable;
 mod etcd;
 mod figures;
 mod frames;
+mod graph;
 mod halt;
 mod http;
 mod lanes;
@@ -54,6 +55,8 @@ enum Name {
     Session,
     /// 64 keep-alive HTTP connections.
     Http,
+    /// The dependency graph of 10,000 agents and 100,000 edges; the writer with and without it.
+    Graph,
     /// One halt over 10,000 connected sessions.
     Halt,
     /// The glance at 10,000 agents under load.
@@ -92,6 +95,7 @@ fn main() {
         Name::Durable => durable::run(args.seconds, args.dir.as_deref()),
         Name::Session => session::run(args.seconds, args.dir.as_deref()),
         Name::Http => http::run(args.seconds, args.dir.as_deref()),
+        Name::Graph => graph::run(args.seconds, args.dir.as_deref()),
         Name::Halt => halt::run(args.dir.as_deref()),
         Name::Status => status::run(status::What::Status, args.seconds, args.dir.as_deref()),
         Name::Register => status::run(status::What::Register, args.seconds, args.dir.as_deref()),
