@@ -131,6 +131,7 @@ impl World {
             ttl_ms: None,
             labels: Labels::default(),
             explain: false,
+            approval: None,
         }
     }
 }

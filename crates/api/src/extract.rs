@@ -112,9 +112,9 @@ async fn take(request: Request, limits: &Limits) -> Result<Bytes> {
 }
 
 /// What stands in paths.
-const NAMED: [&str; 12] = [
+const NAMED: [&str; 13] = [
     "key", "fleet", "agent", "instance", "permit", "halt", "limit", "rule", "budget", "group",
-    "scope", "pattern",
+    "scope", "pattern", "approval",
 ];
 
 fn check_content(headers: &HeaderMap) -> Result<()> {

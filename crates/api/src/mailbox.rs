@@ -47,7 +47,7 @@ struct Kept {
 pub struct Numbered {
     /// Say it as `after` next time.
     pub number: u64,
-    /// What happened: `granted`, `denied`, `revoked`, `halt`, `released` or `ended`.
+    /// What happened: `granted`, `denied`, `revoked`, `approval`, `halt`, `released` or `ended`.
     pub signal: ServerFrame,
 }
 

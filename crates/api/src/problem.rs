@@ -187,6 +187,7 @@ fn limit_of(denial: &Denial) -> Option<&str> {
         Blocker::Budget { budget, .. } => Some(budget.as_str()),
         Blocker::Halt { .. }
         | Blocker::AgentConcurrency { .. }
+        | Blocker::Approval { .. }
         | Blocker::Lock { .. }
         | Blocker::Turn { .. }
         | Blocker::Cycle { .. } => None,

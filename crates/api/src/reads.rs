@@ -3,6 +3,7 @@
 //! These run on the fleet's writer, between commands: each is short, and lists give a page.
 use fleet_core::State;
 use fleet_core::read;
+use fleet_types::approval;
 use fleet_types::directory::Key;
 use fleet_types::explain::Explanation;
 use fleet_types::graph::Edge;
@@ -13,12 +14,12 @@ use fleet_types::session::Halt;
 use fleet_types::settings::Settings;
 use fleet_types::view::{self, Page};
 use fleet_types::{
-    Actor, AgentId, BudgetId, FleetId, GroupId, HaltId, LimitId, Pattern, PermitId, Rejection,
-    ResourcePath, RuleId, ScopePath, Seq, TenantId, Time, Token, action,
+    Actor, AgentId, ApprovalId, BudgetId, FleetId, GroupId, HaltId, LimitId, Pattern, PermitId,
+    Rejection, ResourcePath, RuleId, ScopePath, Seq, TenantId, Time, Token, action,
 };
 use std::sync::Arc;
 
-pub use fleet_core::read::{AgentFilter, PermitFilter};
+pub use fleet_core::read::{AgentFilter, ApprovalFilter, Mine, PermitFilter};
 
 /// Rows looked at in one step when one of a short list is sought.
 const STEP: usize = 1_000;
@@ -175,6 +176,40 @@ pub fn budgets(state: &State, now: Time, after: Option<&str>, count: usize) -> P
 #[must_use]
 pub fn budget(state: &State, now: Time, id: &BudgetId) -> Option<view::Budget> {
     read::budgets(state, Some(id), now, None, 1).items.pop()
+}
+
+/// A part of the approvals, as they stand at `now`.
+#[must_use]
+pub fn approvals(
+    state: &State,
+    filter: &ApprovalFilter,
+    now: Time,
+    after: Option<&str>,
+    count: usize,
+) -> Page<approval::View> {
+    read::approvals(state, filter, now, after, count)
+}
+
+/// An approval that the filter lets be seen.
+#[must_use]
+pub fn approval(
+    state: &State,
+    filter: &ApprovalFilter,
+    now: Time,
+    id: ApprovalId,
+) -> Option<approval::View> {
+    read::approval(state, filter, now, id)
+}
+
+/// A part of the delegations that hold at `now`.
+#[must_use]
+pub fn delegations(
+    state: &State,
+    now: Time,
+    after: Option<&str>,
+    count: usize,
+) -> Page<approval::Delegation> {
+    read::delegations(state, now, after, count)
 }
 
 /// A part of the halts.

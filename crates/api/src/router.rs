@@ -1,8 +1,7 @@
 //! All addresses. The OpenAPI document is made from the same list, so it cannot lag behind.
 use crate::app::App;
 use crate::http::{
-    actions, agents, batch, budgets, fleets, graph, groups, halts, health, holding, instances,
-    keys, limits, locks, permits, rules, scopes, settings, status,
+    actions, agents, approvals, batch, budgets, fleets, graph, groups, halts, health, holding, instances, keys, limits, locks, permits, rules, scopes, settings, status,
 };
 use crate::{events, front, openapi, session};
 use axum::Router;
@@ -61,6 +60,14 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(graph::export))
         .routes(routes!(graph::declare))
         .routes(routes!(graph::undeclare))
+        .routes(routes!(approvals::list))
+        .routes(routes!(approvals::get))
+        .routes(routes!(approvals::answer))
+        .routes(routes!(approvals::escalate))
+        .routes(routes!(approvals::reassign))
+        .routes(routes!(approvals::comment))
+        .routes(routes!(approvals::delegations, approvals::delegate))
+        .routes(routes!(approvals::end_delegation))
         .routes(routes!(settings::get, settings::put))
         .routes(routes!(locks::list))
         .routes(routes!(locks::validate))

@@ -21,6 +21,10 @@ pub const fn of(code: Code) -> StatusCode {
         | Code::ActionNotAllowed
         | Code::ResourceNotAllowed
         | Code::RuleTripped
+        | Code::ApprovalRequired
+        | Code::ApprovalRejected
+        | Code::NotAnAssignee
+        | Code::SelfApproval
         | Code::PermitNotYours
         | Code::ReleaseByAgent
         | Code::ReleaseNeedsSecond
@@ -29,6 +33,8 @@ pub const fn of(code: Code) -> StatusCode {
         Code::InstanceStale
         | Code::LockHeld
         | Code::RuleViolated
+        | Code::ApprovalClosed
+        | Code::AnsweredAlready
         | Code::Deadlock
         | Code::WaitTimeout
         | Code::Cancelled

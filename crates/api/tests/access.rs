@@ -245,6 +245,7 @@ async fn nothing_under_v1_answers_without_a_key() {
                 .replace("{fleet}", "main")
                 .replace("{permit}", "p1")
                 .replace("{halt}", "h1")
+                .replace("{approval}", "a1")
                 .replace(['{', '}'], "");
             for key in [None, Some("fk_k-1_00"), Some("nonsense")] {
                 let reply = doors
@@ -279,6 +280,7 @@ async fn whoever_may_not_hears_so_whatever_was_sent() {
                 .replace("{fleet}", "main")
                 .replace("{permit}", "p1")
                 .replace("{halt}", "h1")
+                .replace("{approval}", "a1")
                 .replace(['{', '}'], "");
             for (content_type, body) in [
                 ("application/json", "{\"a\":"),

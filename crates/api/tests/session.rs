@@ -188,6 +188,49 @@ async fn a_halt_reaches_a_session_at_once() {
 }
 
 #[tokio::test]
+async fn an_agent_is_asked_to_approve_and_answers() {
+    let doors = Doors::open().await;
+    let address = doors.listen().await;
+    let rule = json!({"when": {"action": "payment.*"}, "form": {"approval": {
+        "assignees": [{"agent": "boss"}], "question": "pay?",
+    }}});
+    doors.put("/v1/fleets/main/rules/big", rule).await;
+    let (mut boss, _) = Session::hello(address, "boss", None).await;
+    let (mut asker, _) = Session::hello(address, "a", None).await;
+    asker.say(request(2, "1", 60_000)).await;
+    let waits = asker.hear().await;
+    let approval = waits["queued"]["waits_for"]["approval"].clone();
+    assert!(approval.is_string(), "{waits}");
+
+    let heard = boss.hear().await;
+    let asked = &heard["approval"]["approval"];
+    assert_eq!(
+        (&asked["approval"], &asked["question"]),
+        (&approval, &json!("pay?"))
+    );
+    assert_eq!(asked["asker"]["agent"], "a");
+    let voice = |option: &str| json!({"answer": {"id": 7, "approval": approval, "option": option}});
+    // Whoever asked does not decide, over its session neither.
+    asker.say(voice("approve")).await;
+    assert_eq!(asker.hear().await["problem"]["code"], "self_approval");
+    boss.say(voice("maybe")).await;
+    let problem = boss.hear().await;
+    assert_eq!(
+        (&problem["problem"]["id"], &problem["problem"]["field"]),
+        (&json!(7), &json!("option"))
+    );
+    boss.say(voice("approve")).await;
+    let counted = boss.hear().await;
+    let expected = json!({"id": 7, "approval": approval, "state": "approved", "missing": 0});
+    assert_eq!(counted["counted"], expected);
+    let granted = asker.hear().await;
+    assert_eq!(
+        granted["granted"]["permit"], waits["queued"]["permit"],
+        "{granted}"
+    );
+}
+
+#[tokio::test]
 async fn malformed_frames_are_answered_and_counted() {
     let doors = Doors::open().await;
     let address = doors.listen().await;

@@ -83,6 +83,8 @@ pub const fn exit_of(code: Code) -> u8 {
         | Code::Forbidden
         | Code::IdentityMismatch
         | Code::PermitNotYours
+        | Code::NotAnAssignee
+        | Code::SelfApproval
         | Code::ReleaseByAgent => exit::AUTH,
         Code::Conflict
         | Code::PreconditionFailed
@@ -92,6 +94,8 @@ pub const fn exit_of(code: Code) -> u8 {
         | Code::TokenStale
         | Code::PermitNotGranted
         | Code::PermitExtending
+        | Code::ApprovalClosed
+        | Code::AnsweredAlready
         | Code::ReleaseNeedsSecond => exit::CONFLICT,
         Code::Halted
         | Code::Paused
@@ -102,6 +106,8 @@ pub const fn exit_of(code: Code) -> u8 {
         | Code::ResourceNotAllowed
         | Code::RuleViolated
         | Code::RuleTripped
+        | Code::ApprovalRequired
+        | Code::ApprovalRejected
         | Code::RateLimited
         | Code::ConcurrencyLimited
         | Code::BudgetExhausted

@@ -1,4 +1,5 @@
 //! Values for people: times, spans, amounts, selectors. JSON and YAML have them raw.
+use fleet_types::approval::Assignee;
 use fleet_types::budget::{Cost, Unit};
 use fleet_types::halt::{Mode, Target};
 use fleet_types::permit::Blocker;
@@ -218,6 +219,16 @@ pub fn actor(actor: &Actor) -> String {
     }
 }
 
+/// `user:k1`; `one of user:k1, role:operator`; `2 of user:k1, user:k2, user:k3`.
+pub fn asked_of(assignees: &[Assignee], needed: u32) -> String {
+    let names = list(assignees);
+    match (needed, assignees.len()) {
+        (1, 1) => names,
+        (1, _) => format!("one of {names}"),
+        (needed, _) => format!("{needed} of {names}"),
+    }
+}
+
 /// What a rule takes for one thing.
 pub fn thing(key: &str) -> String {
     let parts: Vec<&str> = key
@@ -249,6 +260,24 @@ pub fn blocker(blocker: &Blocker) -> String {
             };
             let free = free_at.map(|at| format!(", free {}", relative(at)));
             format!("rule {rule}{on}{}", free.unwrap_or_default())
+        }
+        Blocker::Approval {
+            approval,
+            source,
+            assignees,
+            needed,
+            deadline,
+        } => {
+            let which = match approval {
+                Some(approval) => format!("approval {approval}"),
+                None => "approval".to_owned(),
+            };
+            let until = deadline.map(|at| format!(", until {}", relative(at)));
+            format!(
+                "{which} by {} ({source}){}",
+                asked_of(assignees, *needed),
+                until.unwrap_or_default()
+            )
         }
         Blocker::Budget {
             budget,

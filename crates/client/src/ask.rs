@@ -1,5 +1,6 @@
 //! A request for a permit, put together word by word.
 use fleet_types::agent::Priority;
+use fleet_types::approval::About;
 use fleet_types::budget::Cost;
 use fleet_types::lock::{Claim, Mode};
 use fleet_types::permit::Request;
@@ -38,6 +39,7 @@ impl Ask {
             ttl_ms: None,
             labels: Labels::default(),
             explain: false,
+            approval: None,
         })
     }
 
@@ -116,6 +118,13 @@ impl Ask {
         self
     }
 
+    /// With these words for whoever may be asked to approve it.
+    #[must_use]
+    pub fn about(mut self, about: About) -> Self {
+        self.0.approval = Some(Box::new(about));
+        self
+    }
+
     /// With what every gate saw in the answer.
     #[must_use]
     pub fn explain(mut self) -> Self {
@@ -161,6 +170,7 @@ impl Asking for Request {
             ttl_ms: self.ttl_ms,
             labels: self.labels,
             explain: self.explain,
+            approval: self.approval,
         }
     }
 }

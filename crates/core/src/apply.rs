@@ -1,7 +1,7 @@
 //! What each event does to the state. Never fails (I2): an event is a fact that was decided.
 use crate::permit::grant::Keys;
 use crate::state::State;
-use crate::{action, agent, budget, directory, graph, group, halt, limit, permit, rule, scope};
+use crate::{action, agent, approval, budget, directory, graph, group, halt, limit, permit, rule, scope};
 use fleet_types::{Event, Record};
 
 /// `keys` is what deciding has found in this very state, if it was just now.
@@ -15,7 +15,7 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
     state.memory.forget(seq, at, span);
     match &record.event {
         Event::PermitGranted(event) => permit::grant::granted(state, event, keys, seq, at),
-        Event::PermitQueued(event) => permit::queue::queued(state, event, at),
+        Event::PermitQueued(event) => permit::queue::queued(state, event, &record.by, at),
         Event::PermitRequeued(event) => permit::queue::requeued(state, event),
         Event::PermitDenied(event) => permit::end::denied(state, event, at),
         Event::PermitFinished(event) => permit::end::finished(state, event, at),
@@ -55,6 +55,16 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
         Event::BudgetSoftReached(event) => budget::apply::soft_reached(state, event),
         Event::GraphDeclared(edge) => graph::declared(state, edge),
         Event::GraphUndeclared(ends) => graph::undeclared(state, ends),
+        Event::ApprovalAsked(event) => approval::apply::asked(state, event, seq, at),
+        Event::ApprovalAnswered(event) => approval::apply::answered(state, event),
+        Event::ApprovalDecided(event) => approval::apply::decided(state, event, at),
+        Event::ApprovalEscalated(event) => approval::apply::escalated(state, event),
+        Event::ApprovalReassigned(event) => approval::apply::reassigned(state, event),
+        Event::ApprovalCommented(event) => approval::apply::commented(state, event),
+        Event::ApprovalSlaBreached(event) => approval::apply::sla_breached(state, event),
+        Event::ApprovalMoot(event) => approval::apply::moot(state, event.approval, at),
+        Event::ApprovalDelegated(event) => approval::apply::delegated(state, event, at),
+        Event::ApprovalDelegationEnded(event) => approval::apply::delegation_ended(state, event),
         Event::FleetConfigured(settings) => state.settings = (**settings).clone(),
         Event::TenantCreated(event) => directory::tenant_created(state, event),
         Event::FleetCreated(event) => directory::fleet_created(state, event),

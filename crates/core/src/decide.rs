@@ -2,9 +2,7 @@
 use crate::memory::Remembered;
 use crate::permit::grant::Keys;
 use crate::state::State;
-use crate::{
-    action, agent, budget, directory, graph, group, halt, limit, permit, rule, scope, settings,
-};
+use crate::{action, agent, approval, budget, directory, graph, group, halt, limit, permit, rule, scope, settings};
 use fleet_types::{Actor, Code, Command, Envelope, Event, Rejection, Reply, Time};
 
 /// What a command comes to.
@@ -80,6 +78,7 @@ pub fn decide(
         Command::Rule(command) => rule::decide::decide(state, by, command),
         Command::Budget(command) => budget::decide::decide(state, command, now),
         Command::Graph(command) => graph::decide(state, command),
+        Command::Approval(command) => approval::decide::decide(state, by, command, now),
         Command::Configure(settings) => settings::decide(state, settings),
         Command::Directory(command) => directory::decide(state, command),
         Command::Tick => Decided::unchanged(), // `tend` has done what was due.

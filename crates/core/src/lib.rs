@@ -19,6 +19,7 @@
 mod action;
 mod agent;
 mod apply;
+mod approval;
 mod budget;
 mod decide;
 mod directory;

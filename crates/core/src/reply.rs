@@ -1,8 +1,9 @@
 //! What the caller hears: told from the event that answers it.
 use crate::state::State;
+use fleet_types::approval::{Counted, Phase};
 use fleet_types::lock::Held;
 use fleet_types::permit::{Decision, Grant, Queued};
-use fleet_types::{Event, HaltId, PermitId, Record, Reply, Token};
+use fleet_types::{ApprovalId, Event, HaltId, PermitId, Record, Reply, Token};
 
 pub fn of(state: &State, record: &Record) -> Reply {
     match &record.event {
@@ -41,6 +42,7 @@ pub fn of(state: &State, record: &Record) -> Reply {
             at: record.at,
         },
         Event::HaltReleaseRequested(event) => Reply::ReleaseRequested { halt: event.halt },
+        Event::ApprovalAnswered(event) => counted(state, event.approval, record),
         Event::PermitRequeued(_)
         | Event::PermitExpired(_)
         | Event::InstanceReady(_)
@@ -69,12 +71,36 @@ pub fn of(state: &State, record: &Record) -> Reply {
         | Event::BudgetSoftReached(_)
         | Event::GraphDeclared(_)
         | Event::GraphUndeclared(_)
+        | Event::ApprovalAsked(_)
+        | Event::ApprovalDecided(_)
+        | Event::ApprovalEscalated(_)
+        | Event::ApprovalReassigned(_)
+        | Event::ApprovalCommented(_)
+        | Event::ApprovalSlaBreached(_)
+        | Event::ApprovalMoot(_)
+        | Event::ApprovalDelegated(_)
+        | Event::ApprovalDelegationEnded(_)
         | Event::FleetConfigured(_)
         | Event::TenantCreated(_)
         | Event::FleetCreated(_)
         | Event::KeyIssued(_)
         | Event::KeyRevoked(_)
         | Event::CommandRejected(_) => Reply::Done { seq: record.seq },
+    }
+}
+
+/// What a voice has brought about.
+fn counted(state: &State, id: ApprovalId, record: &Record) -> Reply {
+    match state.approvals.get(id) {
+        Some(approval) => Reply::Counted(Counted {
+            approval: id,
+            state: approval.phase,
+            missing: match approval.phase {
+                Phase::Open => approval.needed.saturating_sub(approval.approvals()),
+                Phase::Approved | Phase::Rejected | Phase::Moot => 0,
+            },
+        }),
+        None => Reply::Done { seq: record.seq },
     }
 }
 

@@ -2,12 +2,15 @@
 //!
 //! Follows from the record and the state right after it. An instance that was not connected then learns the
 //! same from the answer to its hello.
+use crate::read::approval_view as view;
 use crate::reply::{grant_now, grant_of};
 use crate::state::State;
+use fleet_types::approval::{Assignee, View};
 use fleet_types::halt::{Order, Target};
 use fleet_types::instance::InstanceKey;
 use fleet_types::permit::{Denial, Grant, Request};
-use fleet_types::{Code, Epoch, Event, HaltId, PermitId, Record, Token};
+use fleet_types::{AgentId, ApprovalId, Code, Epoch, Event, HaltId, PermitId, Record, Token};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// What an instance is told without asking.
@@ -28,6 +31,8 @@ pub enum Signal {
         /// Why: `timeout`, as its lease ran out.
         code: Code,
     },
+    /// Its agent is asked to approve something.
+    Approval(Arc<View>),
     /// A halt reaches it: acknowledge.
     Halted {
         /// Which.
@@ -95,6 +100,9 @@ pub fn signals(state: &State, record: &Record, answered: bool, mut each: impl Fn
                 each(To::One(key), Signal::Revoked { permit, code });
             }
         }
+        Event::ApprovalAsked(_) => ask(state, ApprovalId(record.seq), each),
+        Event::ApprovalEscalated(event) => ask(state, event.approval, each),
+        Event::ApprovalReassigned(event) => ask(state, event.approval, each),
         Event::HaltOrdered(event) => {
             let order = Arc::new(event.order.clone());
             let halt = HaltId(record.seq);
@@ -114,6 +122,40 @@ pub fn signals(state: &State, record: &Record, answered: bool, mut each: impl Fn
             each(To::One(event.key.clone()), Signal::Ended { epoch });
         }
         _ => {} // Nothing an instance must hear of at once.
+    }
+}
+
+/// Tells every live instance of each agent that is asked, but of the one that asks.
+fn ask(state: &State, id: ApprovalId, mut each: impl FnMut(To, Signal)) {
+    let Some(approval) = state.approvals.get(id) else {
+        return;
+    };
+    let mut agents: BTreeSet<&AgentId> = BTreeSet::new();
+    for assignee in &approval.assignees {
+        match assignee {
+            Assignee::Agent(agent) => drop(agents.insert(agent)),
+            Assignee::Group(group) => {
+                let group = state.groups.by_id.get(group);
+                agents.extend(group.iter().flat_map(|group| &group.members));
+            }
+            Assignee::User(_) | Assignee::Role(_) => {} // They look, or follow the stream.
+        }
+    }
+    agents.remove(&approval.asker.agent);
+    if agents.is_empty() {
+        return;
+    }
+    let view = Arc::new(view(id, approval));
+    for agent in agents {
+        let known = state.agents.get(agent);
+        let instances = known.iter().flat_map(|known| &known.instances);
+        for (instance, _) in instances.filter(|(_, instance)| instance.connected) {
+            let key = InstanceKey {
+                agent: agent.clone(),
+                instance: instance.clone(),
+            };
+            each(To::One(key), Signal::Approval(view.clone()));
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Everything a fleet knows. What is marked `skip` is derived and built again after a snapshot is read.
 use crate::action::Catalogue;
 use crate::agent::{AgentKey, Registry};
+use crate::approval::Approvals;
 use crate::budget::Budgets;
 use crate::directory::Directory;
 use crate::graph::Graph;
@@ -16,7 +17,7 @@ use crate::timers::Timers;
 use fleet_types::permit::Request;
 use fleet_types::settings::Settings;
 use fleet_types::view::Totals;
-use fleet_types::{Seq, Time};
+use fleet_types::{ApprovalId, Seq, Time};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
@@ -35,6 +36,8 @@ pub struct State {
     #[serde(default)]
     pub(crate) rules: Rules,
     pub(crate) budgets: Budgets,
+    #[serde(default)]
+    pub(crate) approvals: Approvals,
     pub(crate) halts: Halts,
     pub(crate) permits: Permits,
     pub(crate) memory: Memory,
@@ -65,6 +68,10 @@ pub enum Wake {
     Rule(RuleKey, SmolStr),
     /// A lock was let go, or a waiter for it is gone. By path: the small keys of nodes differ after a restart.
     Lock(SmolStr),
+    /// What an approval waits for, or what waits for it.
+    Approval(ApprovalId),
+    /// Which approvals rules want.
+    Approvals,
 }
 
 impl State {
@@ -142,6 +149,13 @@ impl State {
         let agent = self.agents.agents.get(key);
         if agent.is_some_and(|agent| self.permits.of(agent).any(waits)) {
             self.wakes.insert(Wake::Moved(key));
+        }
+    }
+
+    /// Which approvals rules want has changed: those who wait for one may need another, or none.
+    pub(crate) fn wake_approvals(&mut self, changed: bool) {
+        if changed && !self.approvals.waiting.is_empty() {
+            self.wakes.insert(Wake::Approvals);
         }
     }
 

@@ -7,6 +7,7 @@ use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::timers::Timer;
 use fleet_types::agent::Definition;
+use fleet_types::approval::Person;
 use fleet_types::event::{AgentRegistered, CommandRejected};
 use fleet_types::{Actor, Answer, Command, Envelope, Event, Record, Reply, Time, permit as words};
 use std::sync::Arc;
@@ -147,7 +148,7 @@ fn tend(state: &mut State, now: Time, records: &mut Vec<Record>) {
         handled += 1;
         if let Timer::Rate(permit) = timer {
             permit::queue::rate_has_room(state, armed, permit);
-        } else if let Some(event) = permit::end::due(state, armed, timer) {
+        } else if let Some(event) = permit::end::due(state, armed, timer, now) {
             happen(state, event, &Actor::System, now, records);
         }
         react(state, now, records);
@@ -199,7 +200,12 @@ fn register_the_unknown(
     let agent = match &envelope.command {
         Command::Permit(words::Command::Request(request)) => &request.agent,
         Command::Instance(fleet_types::instance::Command::Connect { key, .. }) => &key.agent,
-        _ => return, // Only these two begin something.
+        Command::Approval(command) => match (&command.speaks_as, &envelope.by) {
+            (Some(Person::Agent(agent)), _) | (None, Actor::Agent(agent)) => agent,
+            (Some(Person::User(_) | Person::Local), _)
+            | (None, Actor::Key(_) | Actor::System | Actor::Local) => return,
+        },
+        _ => return, // Only these begin something.
     };
     if state.agents.key(agent).is_none() && envelope.by.may_act_as(agent) {
         let definition = Arc::new(Definition::new(agent.clone()));

@@ -1,8 +1,8 @@
-//! Deadlines of leases, waits and rates. Derived from the state, so never journaled nor part of a snapshot.
+//! Deadlines of leases, waits, rates and approvals. Derived from the state, so never journaled nor part of a snapshot.
 //!
 //! Cancelling a timer is lazy: a due timer that no longer fits the state is dropped, and the heap is rebuilt
 //! when more than half of it is stale.
-use fleet_types::{PermitId, Time};
+use fleet_types::{ApprovalId, PermitId, Time};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -17,6 +17,10 @@ pub enum Timer {
     Extension(PermitId),
     /// The rate that a permit waits for has room again.
     Rate(PermitId),
+    /// Those who are asked to approve must have answered.
+    Deadline(ApprovalId),
+    /// An approval should have been decided.
+    Sla(ApprovalId),
 }
 
 /// Fewer stale ones are not worth a rebuild.

@@ -61,6 +61,7 @@ impl Lane {
             | Command::Rule(_)
             | Command::Budget(_)
             | Command::Graph(_)
+            | Command::Approval(_)
             | Command::Configure(_)
             | Command::Directory(_)
             | Command::Tick => Lane::Return,

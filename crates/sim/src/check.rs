@@ -147,6 +147,14 @@ impl Checker {
                     "I3: epoch {epoch} is not durable"
                 );
             }
+            Reply::Counted(counted) => {
+                let asked = counted.approval.0.0;
+                assert!(
+                    asked <= self.journal.len() as u64,
+                    "I3: {} is not durable",
+                    counted.approval
+                );
+            }
             Reply::Halted { halt, .. } => {
                 assert!(
                     halt.0.0 <= self.journal.len() as u64,

@@ -44,3 +44,16 @@ pub enum Role {
     /// Everything in its tenant, keys included.
     Admin,
 }
+
+impl Role {
+    /// As text.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::Viewer => "viewer",
+            Role::Agent => "agent",
+            Role::Operator => "operator",
+            Role::Admin => "admin",
+        }
+    }
+}

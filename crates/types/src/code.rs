@@ -59,6 +59,18 @@ codes! {
     ConcurrencyLimited = "concurrency_limited",
     /// A budget cannot bear the cost.
     BudgetExhausted = "budget_exhausted",
+    /// Somebody must approve it first.
+    ApprovalRequired = "approval_required",
+    /// It was asked of those who may approve it, and was not approved.
+    ApprovalRejected = "approval_rejected",
+    /// The approval is not open any more.
+    ApprovalClosed = "approval_closed",
+    /// Another was asked to approve.
+    NotAnAssignee = "not_an_assignee",
+    /// Whoever asked does not approve.
+    SelfApproval = "self_approval",
+    /// This one has answered already.
+    AnsweredAlready = "answered_already",
     /// A resource is held by another permit.
     LockHeld = "lock_held",
     /// Waiting would never end: permits wait for each other.

@@ -1,8 +1,7 @@
 //! Everything that can be asked of a fleet, by noun.
 use crate::actor::Actor;
 use crate::{
-    action, agent, budget, directory, graph, group, halt, instance, limit, permit, rule, scope,
-    settings,
+    action, agent, approval, budget, directory, graph, group, halt, instance, limit, permit, rule, scope, settings,
 };
 use serde::{Deserialize, Serialize};
 
@@ -41,6 +40,8 @@ pub enum Command {
     Budget(budget::Command),
     /// Declared edges of the dependency graph.
     Graph(graph::Command),
+    /// Approvals.
+    Approval(Box<approval::Command>),
     /// The fleet's own settings.
     Configure(Box<settings::Settings>),
     /// Tenants, fleets, keys: in the directory fleet only.
@@ -87,6 +88,14 @@ impl Command {
             Command::Budget(budget::Command::TopUp { .. }) => "budget.top_up",
             Command::Graph(graph::Command::Declare(_)) => "graph.declare",
             Command::Graph(graph::Command::Undeclare(_)) => "graph.undeclare",
+            Command::Approval(command) => match &command.verb {
+                approval::Verb::Answer(_) => "approval.answer",
+                approval::Verb::Escalate { .. } => "approval.escalate",
+                approval::Verb::Reassign(_) => "approval.reassign",
+                approval::Verb::Comment { .. } => "approval.comment",
+                approval::Verb::Delegate(_) => "approval.delegate",
+                approval::Verb::EndDelegation { .. } => "approval.end_delegation",
+            },
             Command::Configure(_) => "fleet.configure",
             Command::Directory(directory::Command::CreateTenant { .. }) => "tenant.create",
             Command::Directory(directory::Command::CreateFleet { .. }) => "fleet.create",

@@ -3,10 +3,11 @@
 //!
 //! A variant or field is never renamed or removed; new fields are optional (see `docs/formats.md`).
 use crate::actor::Actor;
+pub use crate::approval::event::*;
 use crate::code::Code;
 use crate::id::{
-    AgentId, BudgetId, Epoch, FleetId, GroupId, HaltId, KeyId, LimitId, PermitId, RuleId, Seq,
-    TenantId, Version,
+    AgentId, ApprovalId, BudgetId, Epoch, FleetId, GroupId, HaltId, KeyId, LimitId, PermitId,
+    RuleId, Seq, TenantId, Version,
 };
 use crate::instance::InstanceKey;
 use crate::lock::Claim;
@@ -14,9 +15,7 @@ use crate::path::{Pattern, ScopePath};
 use crate::permit::{Blocker, BudgetCharge, Denial, Extend, Finish, LimitCharge, Request};
 use crate::text::{Labels, Text};
 use crate::time::Time;
-use crate::{
-    action, agent, budget, directory, explain, graph, group, halt, limit, rule, scope, settings,
-};
+use crate::{action, agent, approval, budget, directory, explain, graph, group, halt, limit, rule, scope, settings};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::sync::Arc;
@@ -135,6 +134,26 @@ events! {
     GraphDeclared(graph::Edge) = "graph.declared",
     /// A declared edge was removed.
     GraphUndeclared(graph::Ends) = "graph.undeclared",
+    /// Somebody was asked to approve.
+    ApprovalAsked(ApprovalAsked) = "approval.asked",
+    /// A voice was given.
+    ApprovalAnswered(ApprovalAnswered) = "approval.answered",
+    /// An approval was given, or refused.
+    ApprovalDecided(ApprovalDecided) = "approval.decided",
+    /// The next ones are asked.
+    ApprovalEscalated(ApprovalEscalated) = "approval.escalated",
+    /// Others are asked instead.
+    ApprovalReassigned(ApprovalReassigned) = "approval.reassigned",
+    /// Something was said without deciding.
+    ApprovalCommented(ApprovalCommented) = "approval.commented",
+    /// An approval was not decided within the time it should be.
+    ApprovalSlaBreached(ApprovalSlaBreached) = "approval.sla_breached",
+    /// What waited for an approval ended, or needs it no more.
+    ApprovalMoot(ApprovalMoot) = "approval.moot",
+    /// Somebody lets another answer in its place.
+    ApprovalDelegated(approval::Delegation) = "approval.delegated",
+    /// A delegation was ended before its time.
+    ApprovalDelegationEnded(ApprovalDelegationEnded) = "approval.delegation_ended",
     /// The fleet's settings were changed.
     FleetConfigured(Box<settings::Settings>) = "fleet.configured",
     /// A tenant was added.
@@ -169,6 +188,9 @@ pub struct Granted {
     /// What rules had to do with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Box<rule::Notes>>,
+    /// The approvals that it needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalId>,
     /// What every gate saw, when asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explain: Vec<explain::GateReport>,

@@ -6,8 +6,7 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// The gates in the order of passage. Policy will stand between `Capability` and `Rules`, approval between `Budget` and
-/// `Locks`; they are named here when they exist.
+/// The gates in the order of passage. Policy will stand between `Capability` and `Rules`; it is named here when it exists.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
@@ -27,13 +26,15 @@ pub enum Gate {
     Limits,
     /// Can all budgets that apply bear the cost?
     Budget,
+    /// Has everybody approved who must?
+    Approval,
     /// Are the resources free?
     Locks,
 }
 
 impl Gate {
     /// Every gate, in order.
-    pub const ALL: [Gate; 8] = [
+    pub const ALL: [Gate; 9] = [
         Gate::Identity,
         Gate::Halt,
         Gate::AgentState,
@@ -41,6 +42,7 @@ impl Gate {
         Gate::Rules,
         Gate::Limits,
         Gate::Budget,
+        Gate::Approval,
         Gate::Locks,
     ];
 }

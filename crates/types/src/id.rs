@@ -107,6 +107,10 @@ names! {
     RuleId = "rule", "freeze-before-pay";
     /// A credential; the secret itself is never kept.
     KeyId = "key", "k-3f9a";
+    /// One of the answers that an approval takes.
+    OptionId = "option", "approve";
+    /// Something that an answer to an approval tells besides.
+    FieldId = "field", "cost-centre";
 }
 
 macro_rules! numbers {
@@ -186,6 +190,8 @@ prefixed! {
     PermitId = "p", "permit";
     /// A halt: `h` and the journal sequence of its order.
     HaltId = "h", "halt";
+    /// An approval: `a` and the journal sequence of its question.
+    ApprovalId = "a", "approval";
 }
 
 #[cfg(test)]

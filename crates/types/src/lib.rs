@@ -10,6 +10,7 @@
 pub mod action;
 pub mod actor;
 pub mod agent;
+pub mod approval;
 pub mod budget;
 pub mod calendar;
 pub mod code;
@@ -42,8 +43,9 @@ pub use code::Code;
 pub use command::{Command, Envelope};
 pub use event::{Event, Record};
 pub use id::{
-    ActionName, AgentId, BudgetId, Epoch, FleetId, GroupId, HaltId, InstanceId, KeyId, LimitId,
-    PermitId, RequestId, RuleId, Seq, TenantId, Token, Version,
+    ActionName, AgentId, ApprovalId, BudgetId, Epoch, FieldId, FleetId, GroupId, HaltId,
+    InstanceId, KeyId, LimitId, OptionId, PermitId, RequestId, RuleId, Seq, TenantId, Token,
+    Version,
 };
 pub use path::{Pattern, ResourcePath, ScopePath};
 pub use pointer::Pointer;

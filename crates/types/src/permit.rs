@@ -1,10 +1,12 @@
 //! Permits: "may this action happen now?" and the answer.
 use crate::agent::Priority;
+use crate::approval::{About, Assignee, Source};
 use crate::budget::Cost;
 use crate::code::Code;
 use crate::explain::{Gate, GateReport};
 use crate::id::{
-    ActionName, AgentId, BudgetId, Epoch, HaltId, InstanceId, LimitId, PermitId, RequestId, RuleId,
+    ActionName, AgentId, ApprovalId, BudgetId, Epoch, HaltId, InstanceId, LimitId, PermitId,
+    RequestId, RuleId,
 };
 use crate::lock::{Claim, Held, Mode};
 use crate::path::ResourcePath;
@@ -74,6 +76,10 @@ pub struct Request {
     /// Record in the answer what every gate saw.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
+    /// For whoever may be asked to approve it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<About>)]
+    pub approval: Option<Box<About>>,
 }
 
 /// An instance in one of its lives.
@@ -375,6 +381,21 @@ pub enum Blocker {
         /// Of which agent.
         agent: AgentId,
     },
+    /// An approval that is not given.
+    Approval {
+        /// Which; absent: nobody was asked, as the request would not wait.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        approval: Option<ApprovalId>,
+        /// What wants it.
+        source: Source,
+        /// Who may give it.
+        assignees: Vec<Assignee>,
+        /// How many of them must.
+        needed: u32,
+        /// When they must have answered; absent: as long as the request waits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        deadline: Option<Time>,
+    },
     /// Permits that wait for each other, each for the next and the last for the first.
     Cycle {
         /// The permits.
@@ -443,6 +464,8 @@ pub struct View {
 pub enum ViewState {
     /// It waits.
     Queued,
+    /// It waits for somebody to approve it.
+    AwaitingApproval,
     /// It holds.
     Granted,
     /// It holds and waits for more.

@@ -1,4 +1,5 @@
 //! What a caller hears: only after what it tells of is durable (I3).
+use crate::approval;
 use crate::code::Code;
 use crate::event;
 use crate::id::{Epoch, HaltId, Seq};
@@ -47,6 +48,8 @@ pub enum Reply {
         /// Which.
         halt: HaltId,
     },
+    /// A voice was counted.
+    Counted(approval::Counted),
     /// Done, as of this place in the journal.
     Done {
         /// Where.

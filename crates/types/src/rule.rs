@@ -1,6 +1,7 @@
 //! Coordination rules: what must not happen together, what must come first, how often, by whom.
 //!
 //! A rule judges the requests of its case, and remembers by its key what permits of its cases did, in flight and done.
+use crate::approval::Terms;
 use crate::calendar::Calendar;
 use crate::id::{GroupId, RuleId};
 use crate::path::{Pattern, ScopePath};
@@ -14,6 +15,7 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 use utoipa::ToSchema;
 
 /// A rule over the requests of a case.
@@ -157,6 +159,9 @@ pub enum Form {
     Quota(Quota),
     /// As a quota; whoever passes it is stopped until a person resets the rule.
     Throttle(Throttle),
+    /// Somebody else must approve it first.
+    #[schema(value_type = Terms)]
+    Approval(Arc<Terms>),
 }
 
 impl Form {
@@ -168,7 +173,11 @@ impl Form {
             Form::Exclusion(form) => Some(&form.with),
             Form::Sequence(form) => Some(&form.after),
             Form::Separation(form) => Some(&form.from),
-            Form::Bounds(_) | Form::CoolingOff(_) | Form::Quota(_) | Form::Throttle(_) => None,
+            Form::Bounds(_)
+            | Form::CoolingOff(_)
+            | Form::Quota(_)
+            | Form::Throttle(_)
+            | Form::Approval(_) => None,
         }
     }
 }

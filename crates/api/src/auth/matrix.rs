@@ -52,6 +52,10 @@ operations! {
     ReadRules: Viewer, Within;
     /// Budgets.
     ReadBudgets: Viewer, Within;
+    /// Approvals; whoever is asked sees the one that it is asked for, wherever that stands.
+    ReadApprovals: Viewer, Within;
+    /// Who answers in whose place.
+    ReadDelegations: Viewer, Freely;
     /// Halts.
     ReadHalts: Viewer, Within;
     /// The tree.
@@ -72,6 +76,10 @@ operations! {
     Ask: Agent, Within;
     /// Sessions and instances.
     Connect: Agent, Within;
+    /// Answer, escalate or comment an approval: the core knows whom it has asked, and how far a role reaches.
+    AnswerApproval: Agent, Freely;
+    /// Let another answer in one's place.
+    Delegate: Agent, Freely;
     /// Order a halt.
     Halt: Operator, Within;
     /// Release a halt.
@@ -90,6 +98,8 @@ operations! {
     SetRule: Operator, Within;
     /// Set, top up or remove a budget.
     SetBudget: Operator, Within;
+    /// Ask others to approve instead.
+    ReassignApproval: Admin, Within;
     /// Set or remove a group.
     SetGroup: Operator, Never;
     /// Declare an edge of the dependency graph, or take it back.

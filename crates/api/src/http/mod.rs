@@ -4,6 +4,7 @@
 
 pub mod actions;
 pub mod agents;
+pub mod approvals;
 pub mod batch;
 pub mod budgets;
 pub mod fleets;
@@ -71,6 +72,7 @@ impl Changed {
             | Reply::Finished(_)
             | Reply::Granted(_)
             | Reply::Extending(_)
+            | Reply::Counted(_)
             | Reply::Connected { .. }
             | Reply::Halted { .. }
             | Reply::ReleaseRequested { .. } => Changed {

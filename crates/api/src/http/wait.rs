@@ -48,7 +48,7 @@ pub async fn for_decision(door: &Door, queued: Queued, wait_ms: Millis) -> Resul
         .on(&door.caller.tenant, &door.fleet, &door.handle, permit);
     let view = door.read(move |state| reads::permit(state, permit)).await?;
     match view.map(|view| view.state) {
-        Some(ViewState::Queued) => {}
+        Some(ViewState::Queued | ViewState::AwaitingApproval) => {}
         // It was decided before the waiter was registered.
         Some(ViewState::Granted | ViewState::Extending) | None => {
             return Ok(decided(door, permit)
@@ -78,8 +78,10 @@ pub async fn for_change(door: &Door, permit: PermitId, wait_ms: Millis) -> Resul
         .waits()
         .on(&door.caller.tenant, &door.fleet, &door.handle, permit);
     let view = door.read(move |state| reads::permit(state, permit)).await?;
-    let waits =
-        |view: &permit::View| matches!(view.state, ViewState::Queued | ViewState::Extending);
+    let waits = |view: &permit::View| match view.state {
+        ViewState::Queued | ViewState::AwaitingApproval | ViewState::Extending => true,
+        ViewState::Granted => false,
+    };
     if let Some(view) = view.filter(waits) {
         or_interrupted(door, patience(view.until, wait_ms), told).await;
     }

@@ -4,8 +4,8 @@ use crate::session::wire;
 use fleet_runtime::{Failure, Signal};
 use fleet_types::permit::Decision;
 use fleet_types::session::{
-    Denied, Done, Ended, Finished, Granted, Halt, ProblemFrame, Released, Revoked, ServerFrame,
-    Waiting,
+    Approval, CountedFrame, Denied, Done, Ended, Finished, Granted, Halt, ProblemFrame, Released,
+    Revoked, ServerFrame, Waiting,
 };
 use fleet_types::{Answer, Code, Reply};
 
@@ -34,6 +34,7 @@ pub fn frame(id: u64, answer: Result<Answer, Failure>) -> ServerFrame {
             overrun: finished.overrun,
         }),
         Reply::Done { seq } => ServerFrame::Done(Done { id, seq: Some(seq) }),
+        Reply::Counted(counted) => ServerFrame::Counted(CountedFrame { id, counted }),
         Reply::Unchanged => ServerFrame::Done(Done { id, seq: None }),
         // No frame asks for these.
         Reply::Connected { .. } | Reply::Halted { .. } | Reply::ReleaseRequested { .. } => problem(
@@ -55,6 +56,7 @@ pub fn signal(signal: Signal) -> ServerFrame {
         Signal::Extended(grant) => ServerFrame::Extended(Granted::new(None, grant)),
         Signal::ExtensionDenied(denial) => ServerFrame::ExtensionDenied(Denied::new(None, denial)),
         Signal::Revoked { permit, code } => ServerFrame::Revoked(Revoked { permit, code }),
+        Signal::Approval(approval) => ServerFrame::Approval(Approval { approval }),
         Signal::Halted { halt, order } => ServerFrame::Halt(Halt { halt, order }),
         Signal::Released { halt } => ServerFrame::Released(Released { halt }),
         Signal::Ended { epoch } => ServerFrame::Ended(Ended { epoch }),

@@ -2,10 +2,11 @@
 use crate::extract;
 use crate::problem::Problem;
 use crate::strict;
+use fleet_types::approval;
 use fleet_types::instance::{self, InstanceKey};
 use fleet_types::permit::{self, Holder};
-use fleet_types::session::{Ask, ClientFrame, Hello, PROTOCOL};
-use fleet_types::{Code, Command, Epoch, RequestId};
+use fleet_types::session::{Answer, Ask, ClientFrame, Hello, PROTOCOL};
+use fleet_types::{Code, Command, Epoch, RequestId, Role};
 use serde::Deserialize;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -159,6 +160,7 @@ pub fn step(frame: ClientFrame, who: &mut Identity) -> Step {
                 wait_ms: extend.wait_ms,
             }))),
         ),
+        ClientFrame::Answer(answer) => Step::Submit(answer.id, self::answer(answer, who)),
         ClientFrame::AcknowledgeHalt(seen) => {
             let command = Command::Instance(instance::Command::AcknowledgeHalt {
                 key: who.key.clone(),
@@ -195,6 +197,23 @@ pub fn step(frame: ClientFrame, who: &mut Identity) -> Step {
             ),
         ),
     }
+}
+
+/// A session speaks for its agent, whatever its key could do besides: so the least role is all that it proves.
+fn answer(answer: Answer, who: &Identity) -> Command {
+    Command::Approval(Box::new(approval::Command {
+        proof: approval::Proof {
+            role: Role::Agent,
+            scope: None,
+        },
+        speaks_as: Some(approval::Person::Agent(who.key.agent.clone())),
+        verb: approval::Verb::Answer(approval::Answer {
+            approval: answer.approval,
+            option: answer.option,
+            fields: answer.fields,
+            comment: answer.comment,
+        }),
+    }))
 }
 
 fn request(ask: Ask, who: &mut Identity) -> Step {

@@ -4,6 +4,7 @@ use crate::failure::Outcome;
 use crate::output::{self, Format};
 use crate::show;
 use clap::Args;
+use fleet_client::Fleet;
 use fleet_types::{Event, Record, Seq, Text};
 
 /// Events shown when nothing is said of where to begin.
@@ -34,17 +35,7 @@ pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
     let fleet = global.fleet()?;
     let types = arguments.types.as_deref();
     if arguments.follow {
-        let mut events = fleet.events(arguments.after.map(Seq), types).await?;
-        if global.is_for_people() {
-            eprintln!(
-                "following fleet {} after event {}; Ctrl-C ends it",
-                fleet.id(),
-                events.after()
-            );
-        }
-        loop {
-            show(global, &events.next().await?)?;
-        }
+        return follow(global, &fleet, arguments.after.map(Seq), types).await;
     }
     let head = fleet.status().await?.seq;
     let after = Seq(arguments.after.unwrap_or(head.0.saturating_sub(LATEST)));
@@ -76,6 +67,26 @@ pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
         if record.seq >= head {
             return Ok(());
         }
+    }
+}
+
+/// Shows what happens from now on, or after this place in the journal.
+pub async fn follow(
+    global: &Global,
+    fleet: &Fleet,
+    after: Option<Seq>,
+    types: Option<&str>,
+) -> Outcome {
+    let mut events = fleet.events(after, types).await?;
+    if global.is_for_people() {
+        eprintln!(
+            "following fleet {} after event {}; Ctrl-C ends it",
+            fleet.id(),
+            events.after()
+        );
+    }
+    loop {
+        show(global, &events.next().await?)?;
     }
 }
 
@@ -173,6 +184,53 @@ fn words(record: &Record) -> String {
         Event::BudgetSoftReached(e) => format!("{}: {} of {}", e.budget, e.used, e.soft),
         Event::GraphDeclared(e) => format!("{} needs {} by {by}", e.from, e.to),
         Event::GraphUndeclared(e) => format!("{} needs {} by {by}", e.from, e.to),
+        Event::ApprovalAsked(e) => format!(
+            "a{} {} for {}",
+            record.seq,
+            show::asked_of(&e.terms.assignees, e.terms.needed),
+            e.asker.agent
+        ),
+        Event::ApprovalAnswered(e) => format!(
+            "{} {} by {}{}",
+            e.approval,
+            e.voice.option,
+            e.voice.person,
+            because(&e.voice.comment)
+        ),
+        Event::ApprovalDecided(e) => format!(
+            "{} {} by {}",
+            e.approval,
+            if e.approved { "approved" } else { "rejected" },
+            show::word(&e.by)
+        ),
+        Event::ApprovalEscalated(e) => format!(
+            "{} to {} by {by}{}",
+            e.approval,
+            show::asked_of(&e.assignees, e.needed),
+            because(&e.reason)
+        ),
+        Event::ApprovalReassigned(e) => format!(
+            "{} to {} by {by}{}",
+            e.approval,
+            show::asked_of(&e.assignees, e.needed),
+            because(&e.reason)
+        ),
+        Event::ApprovalCommented(e) => format!(
+            "{} by {}{}",
+            e.approval,
+            e.comment.person,
+            because(&e.comment.comment)
+        ),
+        Event::ApprovalSlaBreached(e) => e.approval.to_string(),
+        Event::ApprovalMoot(e) => e.approval.to_string(),
+        Event::ApprovalDelegated(e) => format!(
+            "{} to {} until {}{}",
+            e.from,
+            e.to,
+            show::absolute(e.until),
+            because(&e.reason)
+        ),
+        Event::ApprovalDelegationEnded(e) => format!("{} by {by}{}", e.from, because(&e.reason)),
         Event::FleetConfigured(_) => format!("settings by {by}"),
         Event::TenantCreated(e) => e.tenant.to_string(),
         Event::FleetCreated(e) => format!("{} {}", e.tenant, e.fleet),

@@ -212,6 +212,10 @@ fn form(form: &Form) -> String {
             span(form.window_ms),
             each(&form.per)
         ),
+        Form::Approval(terms) => {
+            let asked = show::asked_of(&terms.assignees, terms.needed);
+            format!("only with the approval of {asked}")
+        }
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! [`Http`] is a server and a key; [`Fleet`] is one fleet there. Both are cheap to clone. Nothing is repeated by itself:
 //! whoever repeats a permit request gives it a request id.
+mod approvals;
 pub mod bodies;
 mod fleet;
 mod graph;
 mod permits;
 mod things;
 
+pub use approvals::ApprovalFilter;
 pub use fleet::{AgentFilter, Fleet, PageOf};
 pub use permits::{Ended, PermitFilter};
 

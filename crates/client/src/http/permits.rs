@@ -65,6 +65,7 @@ impl Fleet {
     pub async fn permits(&self, filter: &PermitFilter) -> Result<Vec<View>> {
         let state = filter.state.map(|state| match state {
             ViewState::Queued => "queued",
+            ViewState::AwaitingApproval => "awaiting_approval",
             ViewState::Granted => "granted",
             ViewState::Extending => "extending",
         });

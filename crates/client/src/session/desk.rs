@@ -10,6 +10,7 @@ mod hear;
 
 use super::signal::{Signal, Turn};
 use crate::error::{Error, Result};
+use fleet_types::approval::Counted;
 use fleet_types::permit::{Decision, Grant};
 use fleet_types::session::{self, ClientFrame, Finished, Halt, Ready, Renew};
 use fleet_types::{Code, HaltId, PermitId};
@@ -24,6 +25,7 @@ pub(super) enum Heard {
     Turn(Turn),
     Finished(Finished),
     Grant(Grant),
+    Counted(Counted),
     Done,
 }
 

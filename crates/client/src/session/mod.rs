@@ -22,15 +22,17 @@ pub use signal::{Signal, Standing, Turn};
 use crate::ask::Asking;
 use crate::error::{Error, Kind, Result};
 use desk::{Desk, Heard, Order, What, text};
+use fleet_types::approval::{AnswerBody, Counted};
 use fleet_types::budget::Cost;
 use fleet_types::lock::Claim;
 use fleet_types::permit::{Decision, Ending, Grant};
 use fleet_types::session::{
-    AcknowledgeHalt, Ask as AskFrame, Bye, ClientFrame, Extend, FRAME_BYTES_MAX, Finish, Finished,
-    PermitRequest, Ready, Renew,
+    AcknowledgeHalt, Answer, Ask as AskFrame, Bye, ClientFrame, Extend, FRAME_BYTES_MAX, Finish,
+    Finished, PermitRequest, Ready, Renew,
 };
 use fleet_types::{
-    AgentId, Epoch, FleetId, HaltId, InstanceId, Labels, Millis, PermitId, RequestId, Text,
+    AgentId, ApprovalId, Epoch, FleetId, HaltId, InstanceId, Labels, Millis, PermitId, RequestId,
+    Text,
 };
 use link::Link;
 use std::fmt::Write;
@@ -341,6 +343,26 @@ impl Session {
         match self.call(id, &frame, What::Extend(permit)).await? {
             Heard::Turn(turn) => Ok(turn.decision),
             Heard::Grant(grant) => Ok(Decision::Granted(grant)),
+            _ => Err(unexpected()),
+        }
+    }
+
+    /// Answers an approval that this agent is asked for; a signal brings it. What this brought about.
+    ///
+    /// # Errors
+    /// When it is not open any more, was not asked of this agent, or the answer is not what it takes. `answered_already`
+    /// after a cut: the voice was counted before it.
+    pub async fn answer(&self, approval: ApprovalId, body: AnswerBody) -> Result<Counted> {
+        let id = self.next_id();
+        let frame = ClientFrame::Answer(Answer {
+            id,
+            approval,
+            option: body.option,
+            fields: body.fields,
+            comment: body.comment,
+        });
+        match self.call(id, &frame, What::Plain).await? {
+            Heard::Counted(counted) => Ok(counted),
             _ => Err(unexpected()),
         }
     }

@@ -1,8 +1,10 @@
 //! What a session hears unasked, and how it stands.
 use crate::error::Error;
+use fleet_types::approval::View;
 use fleet_types::permit::{Decision, Denial, Grant};
 use fleet_types::session::Halt;
 use fleet_types::{Code, Epoch, HaltId, PermitId};
+use std::sync::Arc;
 
 /// What a session hears unasked.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +18,8 @@ pub enum Signal {
     },
     /// The connection is cut; it is being made again.
     Cut,
+    /// This agent is asked to approve something: [`Session::answer`](super::Session::answer).
+    Approval(Arc<View>),
     /// A halt is in force over this instance.
     Halted(Halt),
     /// It is released.

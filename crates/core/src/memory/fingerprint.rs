@@ -1,6 +1,7 @@
 //! Numbers that stand for a request, its asker and its id. They are stored in snapshots and beside the journal, so the
 //! algorithm must not change: folded multiplication of 8-byte words, as in wyhash (Wang Yi, 2019).
 use fleet_types::RequestId;
+use fleet_types::approval::About;
 use fleet_types::permit::Request;
 use serde_json::Value;
 
@@ -63,6 +64,9 @@ pub fn fingerprint(request: &Request) -> u64 {
         mixer.text(key);
         mixer.text(value);
     }
+    if let Some(about) = &request.approval {
+        mixer.about(about);
+    }
     mixer.0
 }
 
@@ -88,6 +92,17 @@ impl Mixer {
             let last = rest.iter().rev();
             self.number(last.fold(0, |word, byte| word << 8 | u64::from(*byte)));
         }
+    }
+
+    fn about(&mut self, about: &About) {
+        self.text(about.context.as_str());
+        self.number(about.risks.len() as u64);
+        for risk in &about.risks {
+            self.text(risk.as_str());
+        }
+        self.text(about.impact.as_str());
+        self.text(about.recommendation.as_str());
+        self.number(about.urgency.map_or(u64::MAX, |urgency| urgency as u64));
     }
 
     /// The order of keys does not matter.

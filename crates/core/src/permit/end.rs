@@ -7,7 +7,7 @@ use crate::memory::Outcome;
 use crate::rule::tally::How;
 use crate::state::State;
 use crate::timers::Timer;
-use crate::{budget, limit};
+use crate::{approval, budget, limit};
 use fleet_types::budget::Cost;
 use fleet_types::event::{Denied, Expired, ExtensionDenied, Finished, RuleTripped};
 use fleet_types::explain::Gate;
@@ -210,6 +210,7 @@ pub fn denied(state: &mut State, event: &Denied, at: Time) {
         state.memory.end_wait(&event.request, key);
         state.unlink(key);
         state.permits.remove(key);
+        approval::apply::settle(state, denial.permit);
     } else {
         if let Some(blocker) = &denial.blocker {
             queue::stopped(state, blocker, &event.request);
@@ -258,6 +259,7 @@ fn taken_back(state: &mut State, id: PermitId, why: Code) -> Option<u32> {
         }
         Phase::Waiting(_) => {
             state.memory.end_wait(&permit.request, key);
+            approval::apply::settle(state, id);
             let (at, seq) = (state.now, state.seq);
             let outcome = Outcome::Denied(Box::new(denial_of_waiter(id, why)));
             state.memory.remember(at, seq, &permit.request, outcome);
@@ -277,7 +279,7 @@ pub fn denial_of_waiter(id: PermitId, why: Code) -> Denial {
 }
 
 /// What a timer that has come due means, if it still fits the state.
-pub fn due(state: &State, armed: Time, timer: Timer) -> Option<Event> {
+pub fn due(state: &State, armed: Time, timer: Timer, now: Time) -> Option<Event> {
     if !is_live(state, armed, timer) {
         return None;
     }
@@ -291,17 +293,22 @@ pub fn due(state: &State, armed: Time, timer: Timer) -> Option<Event> {
             let Phase::Waiting(waiting) = &permit.phase else {
                 return None;
             };
-            let mut stop = Stop::deny(
-                Gate::Locks,
-                Code::WaitTimeout,
-                "its turn had not come when the wait ended",
-            );
+            let words = match waiting.on {
+                super::WaitsOn::Approval => "it was not approved when the wait ended",
+                super::WaitsOn::Halt
+                | super::WaitsOn::Agent
+                | super::WaitsOn::Limit(_)
+                | super::WaitsOn::Rule(_)
+                | super::WaitsOn::Locks => "its turn had not come when the wait ended",
+            };
+            let mut stop = Stop::deny(Gate::Locks, Code::WaitTimeout, words);
             stop.blocker = Some(waiting.blocker.clone());
             stop.gate = match waiting.on {
                 super::WaitsOn::Halt => Gate::Halt,
                 super::WaitsOn::Agent => Gate::AgentState,
                 super::WaitsOn::Limit(_) => Gate::Limits,
                 super::WaitsOn::Rule(_) => Gate::Rules,
+                super::WaitsOn::Approval => Gate::Approval,
                 super::WaitsOn::Locks => Gate::Locks,
             };
             Some(Event::PermitDenied(Denied {
@@ -323,6 +330,8 @@ pub fn due(state: &State, armed: Time, timer: Timer) -> Option<Event> {
             }))
         }
         Timer::Rate(_) => None, // Handled where it wakes the limit's queue.
+        Timer::Deadline(id) => approval::due::deadline(state, id, now),
+        Timer::Sla(id) => approval::due::sla(state, id),
     }
 }
 
@@ -353,5 +362,7 @@ pub fn is_live(state: &State, armed: Time, timer: Timer) -> bool {
                 Phase::Waiting(waiting) => waiting.free_at() == Some(armed),
                 Phase::Granted(_) => false,
             }),
+        Timer::Deadline(id) => approval::due::is_deadline(state, armed, id),
+        Timer::Sla(id) => approval::due::is_sla(state, armed, id),
     }
 }

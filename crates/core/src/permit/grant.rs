@@ -12,7 +12,7 @@ use crate::rule::judge::MarkKeys;
 use crate::rule::tally::How;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
-use crate::{budget, limit, rule};
+use crate::{approval, budget, limit, rule};
 use fleet_types::event::Granted;
 use fleet_types::limit::Each;
 use fleet_types::lock::Claim;
@@ -73,6 +73,7 @@ pub fn events(
         marks,
         limits,
         budgets,
+        approvals,
     } = passed;
     let rules = Notes {
         marks: marks.marks,
@@ -92,6 +93,7 @@ pub fn events(
             limits: limits.charges,
             budgets: budgets.charges,
             rules: rules.filled(),
+            approvals,
             explain: report.gates,
         }),
         keys: Some(Keys {
@@ -126,6 +128,7 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
         Some(key) => {
             super::queue::leave(state, key);
             state.memory.end_wait(request, key);
+            approval::apply::settle(state, event.permit);
             book(state, event, agent);
             state.permits[key].phase = phase;
             key

@@ -103,6 +103,9 @@ pub struct Waiting {
     pub on: WaitsOn,
     pub blocker: Blocker,
     pub until: Time,
+    /// Whose credential brought the request: whoever asks does not approve.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Actor>,
 }
 
 /// Which queue a waiter stands in.
@@ -116,6 +119,8 @@ pub enum WaitsOn {
     Limit(u32),
     /// A rule.
     Rule(RuleKey),
+    /// Somebody's approval.
+    Approval,
     /// Its resources.
     Locks,
 }
@@ -361,6 +366,7 @@ pub fn rebuild(state: &mut State) {
             }
         }
     }
+    crate::approval::rebuild(state);
     // Whoever waits gets another try: what they wait for may have been released by the last record.
     state.wakes.clear();
 }

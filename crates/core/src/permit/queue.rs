@@ -1,10 +1,11 @@
 //! Waiting: which queue a permit stands in, where, and who is next when something changes.
 //!
 //! A waiting permit holds and consumes nothing (I7); when its turn comes it passes all gates again, from the first.
-use super::gates::{Ask, Report, Stop, pass};
+use super::gates::{self, Ask, Report, Stop, pass};
 use super::{
     NOTHING, Permit, PermitKey, Phase, Place, Rank, Waiting, WaitsOn, end, extend, grant, request,
 };
+use crate::approval::ask::{self, Waiter};
 use crate::decide::Events;
 use crate::limit::Entry;
 use crate::limit::check::{count_keys, counts_of};
@@ -12,16 +13,19 @@ use crate::lock::check::Asker;
 use crate::rule;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
-use fleet_types::event::{Queued, Requeued};
+use fleet_types::approval::{Phase as ApprovalPhase, Source};
+use fleet_types::event::{ApprovalMoot, Queued, Requeued};
+use fleet_types::explain::Gate;
 use fleet_types::limit::Each;
 use fleet_types::lock::Mode;
 use fleet_types::permit::{Blocker, Queued as QueuedAnswer, Request};
 use fleet_types::rule::Notes;
-use fleet_types::{Actor, Event, PermitId, RuleId, Time};
+use fleet_types::{Actor, ApprovalId, Event, PermitId, RuleId, Seq, Time};
 use smol_str::SmolStr;
+use std::collections::BTreeSet;
 use std::ops::Bound;
 
-pub fn queued(state: &mut State, event: &Queued, at: Time) {
+pub fn queued(state: &mut State, event: &Queued, by: &Actor, at: Time) {
     let Some(agent) = state.agents.key(&event.request.agent) else {
         return;
     };
@@ -37,6 +41,7 @@ pub fn queued(state: &mut State, event: &Queued, at: Time) {
             on: waits_on(state, &event.waits_for),
             blocker: event.waits_for.clone(),
             until: event.until,
+            by: Some(by.clone()),
         }),
         next: NOTHING,
         prev: NOTHING,
@@ -105,7 +110,12 @@ pub fn rate_has_room(state: &mut State, armed: Time, id: PermitId) {
 
 /// Counts a request that a limit or a rule stopped.
 pub fn stopped(state: &mut State, blocker: &Blocker, request: &Request) {
-    if let Blocker::Rule { rule, .. } = blocker {
+    if let Blocker::Rule { rule, .. }
+    | Blocker::Approval {
+        source: Source::Rule(rule),
+        ..
+    } = blocker
+    {
         count_rule(state, rule);
     }
     if let Blocker::Limit { limit, .. } = blocker
@@ -146,6 +156,7 @@ fn waits_on(state: &State, blocker: &Blocker) -> WaitsOn {
             Some(key) => WaitsOn::Rule(key),
             None => WaitsOn::Locks,
         },
+        Blocker::Approval { .. } => WaitsOn::Approval,
         Blocker::Lock { .. } | Blocker::Turn { .. } => WaitsOn::Locks,
         Blocker::Budget { .. } | Blocker::Cycle { .. } => WaitsOn::Locks, // Never waited for.
     }
@@ -186,6 +197,9 @@ pub fn enter(state: &mut State, key: PermitKey) {
             if let Some(entry) = state.rules.get_mut(rule) {
                 entry.waiting.entry(thing).or_default().insert(place);
             }
+        }
+        WaitsOn::Approval => {
+            state.approvals.waiting.insert(place);
         }
         WaitsOn::Locks => {
             for claim in &request.resources {
@@ -241,6 +255,9 @@ pub fn leave(state: &mut State, key: PermitKey) {
                 state.wakes.insert(Wake::Rule(rule, thing)); // Those behind it may go now.
             }
         }
+        WaitsOn::Approval => {
+            state.approvals.waiting.remove(&place);
+        }
         WaitsOn::Locks => {
             for claim in &request.resources {
                 if state.locks.leave(claim.path.as_str(), place) {
@@ -284,6 +301,8 @@ pub fn next_for(
         }
         Wake::Rule(key, thing) => state.rules.get(*key)?.waiters(thing),
         Wake::Lock(path) => state.locks.waiters_around_path(path),
+        Wake::Approval(id) => return next_decided(state, *id, now),
+        Wake::Approvals => return next_of(state, &state.approvals.waiting, after, now),
     };
     for place in places {
         // Whoever is asked out of turn goes on only if what it waits for does not concern it any more.
@@ -300,7 +319,13 @@ pub fn next_for(
             // Whoever stands behind the first one cannot go either.
             Wake::Agent(_) => return None,
             Wake::Lock(path) if closes(state, place.permit, path) => return None,
-            Wake::Halts | Wake::Moved(_) | Wake::Limit(..) | Wake::Rule(..) | Wake::Lock(_) => {}
+            Wake::Halts
+            | Wake::Moved(_)
+            | Wake::Limit(..)
+            | Wake::Rule(..)
+            | Wake::Lock(_)
+            | Wake::Approval(_)
+            | Wake::Approvals => {}
         }
     }
     None
@@ -314,12 +339,51 @@ fn next_halted(state: &State, after: &mut Option<Place>, now: Time) -> Option<Ev
             return events;
         }
     }
+    next_of(state, &state.halts.waiting, after, now)
+}
+
+/// Goes once through those whose turns do not depend on each other's.
+fn next_of(
+    state: &State,
+    waiting: &BTreeSet<Place>,
+    after: &mut Option<Place>,
+    now: Time,
+) -> Option<Events> {
     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-    let mut waiting = state.halts.waiting.range((from, Bound::Unbounded));
+    let mut waiting = waiting.range((from, Bound::Unbounded));
     waiting.find_map(|place| {
         *after = Some(*place);
         again(state, place.permit, true, now)
     })
+}
+
+/// What follows from an approval that was decided, or that nothing waits for any more.
+fn next_decided(state: &State, id: ApprovalId, now: Time) -> Option<Events> {
+    let approval = state.approvals.get(id)?;
+    let waiter = state.permits.key(approval.permit());
+    let waiter = waiter.filter(|key| state.permits[*key].granted().is_none());
+    match (approval.phase, waiter) {
+        (ApprovalPhase::Open, None) => Some(Events::one(Event::ApprovalMoot(ApprovalMoot {
+            approval: id,
+        }))),
+        (ApprovalPhase::Open, Some(_))
+        | (ApprovalPhase::Approved | ApprovalPhase::Rejected | ApprovalPhase::Moot, None) => None,
+        (ApprovalPhase::Approved, Some(key)) => again(state, key, true, now),
+        // Wherever it stands meanwhile, it will not be granted.
+        (ApprovalPhase::Rejected, Some(key)) => {
+            let permit = &state.permits[key];
+            let stop = gates::approval::rejected(state, id);
+            let report = Report::default();
+            Some(end::denial(
+                state,
+                permit.id,
+                &permit.request,
+                *stop,
+                report,
+            ))
+        }
+        (ApprovalPhase::Moot, Some(_)) => None,
+    }
 }
 
 /// Whether it is a waiter's turn for every count of a limit that it needs.
@@ -365,7 +429,7 @@ pub fn again(state: &State, key: PermitKey, in_turn: bool, now: Time) -> Option<
             let asked = (id, permit.agent);
             Some(grant::events(state, asked, request, passed, report, now))
         }
-        Err(stop) if stop.can_wait => moved(state, permit, waiting, *stop),
+        Err(stop) if stop.can_wait => moved(state, permit, waiting, *stop, now),
         Err(stop) => {
             let (id, request) = (permit.id, &permit.request);
             Some(end::denial(state, id, request, *stop, report))
@@ -394,7 +458,11 @@ fn ask<'s>(
         },
         waits_for_limit: match waiting.on {
             WaitsOn::Limit(limit) => Some(limit),
-            WaitsOn::Halt | WaitsOn::Agent | WaitsOn::Rule(_) | WaitsOn::Locks => None,
+            WaitsOn::Halt
+            | WaitsOn::Agent
+            | WaitsOn::Rule(_)
+            | WaitsOn::Approval
+            | WaitsOn::Locks => None,
         },
         waits_for_agent: waiting.on == WaitsOn::Agent,
         extends: false,
@@ -404,21 +472,60 @@ fn ask<'s>(
 }
 
 /// A waiter that now waits for something else; nothing happens if it is the same as before.
-fn moved(state: &State, permit: &Permit, waiting: &Waiting, stop: Stop) -> Option<Events> {
-    let waits_for = stop.blocker?;
+fn moved(
+    state: &State,
+    permit: &Permit,
+    waiting: &Waiting,
+    stop: Stop,
+    now: Time,
+) -> Option<Events> {
+    let mut then = Vec::new();
+    if stop.gate == Gate::Approval {
+        let waiter = Waiter::new(permit.id, &permit.request, waiting.by.clone());
+        then = ask::events(state, &waiter, &stop.needs, now);
+        if ask::is_full(state, &then) {
+            let stop = ask::full(state, stop);
+            let (id, request) = (permit.id, &permit.request);
+            return Some(end::denial(state, id, request, stop, Report::default()));
+        }
+    }
+    // Those who are asked stand behind the event that says so.
+    let first = Seq(state.next_seq().0 + 1);
+    let waits_for = ask::named(stop.blocker?, &then, first);
     let later = |blocker: &Blocker| match blocker {
         Blocker::Limit { free_at, .. } | Blocker::Rule { free_at, .. } => *free_at,
         _ => None,
     };
     let same = waits_on(state, &waits_for) == waiting.on
         && later(&waits_for) == later(&waiting.blocker)
-        && thing(&waits_for) == thing(&waiting.blocker);
-    (!same).then(|| {
-        Events::one(Event::PermitRequeued(Requeued {
-            permit: permit.id,
-            waits_for,
-        }))
-    })
+        && thing(&waits_for) == thing(&waiting.blocker)
+        && approval_of(&waits_for) == approval_of(&waiting.blocker);
+    match same {
+        // Others may be asked, or asked no more, besides.
+        true if then.is_empty() => None,
+        true => {
+            let answer = then.remove(0);
+            Some(Events {
+                then,
+                ..Events::one(answer)
+            })
+        }
+        false => Some(Events {
+            then,
+            ..Events::one(Event::PermitRequeued(Requeued {
+                permit: permit.id,
+                waits_for,
+            }))
+        }),
+    }
+}
+
+/// The approval that is waited for, if one is.
+fn approval_of(blocker: &Blocker) -> Option<ApprovalId> {
+    match blocker {
+        Blocker::Approval { approval, .. } => *approval,
+        _ => None,
+    }
 }
 
 /// The thing that a rule stops, if one does.
@@ -461,6 +568,7 @@ fn before(
             };
             state.rules.get(key).map_or(0, waiters)
         }
+        WaitsOn::Approval => 0, // Nobody's turn there depends on another's.
         WaitsOn::Locks => in_locks(),
     }
 }

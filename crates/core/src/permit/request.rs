@@ -2,7 +2,8 @@
 use super::gates::{Ask, Report, Stop, pass};
 use super::{Place, Rank, end, grant, queue};
 use crate::agent::{Agent, AgentKey};
-use crate::decide::{Decided, rejected};
+use crate::approval::ask::{self, Waiter};
+use crate::decide::{Decided, Events, rejected};
 use crate::lock::check::Asker;
 use crate::memory::{Found, Outcome, Remembered};
 use crate::state::State;
@@ -13,7 +14,7 @@ use fleet_types::limit::Class;
 use fleet_types::lock::Held;
 use fleet_types::permit::{Decision, Denial, Grant, Request};
 use fleet_types::{
-    Actor, AgentId, Code, Event, Millis, PermitId, Rejection, Reply, Text, Time, Token,
+    Actor, AgentId, Code, Event, Millis, PermitId, Rejection, Reply, Seq, Text, Time, Token,
 };
 use std::sync::Arc;
 
@@ -47,9 +48,9 @@ pub fn decide(
 
     let permit = PermitId(state.next_seq());
     let agent = (agent_key, &state.agents.agents[agent_key]);
-    let ask = first_ask(state, by, agent, request, permit, now);
+    let before = first_ask(state, by, agent, request, permit, now);
     let mut report = Report::new(request.explain);
-    match pass(&ask, &mut report) {
+    match pass(&before, &mut report) {
         Ok(passed) => {
             let asked = (permit, agent_key);
             let events = grant::events(state, asked, request, passed, report, now);
@@ -66,11 +67,22 @@ pub fn decide(
                 };
                 return Decided::Events(end::denial(state, permit, request, full, report));
             }
+            let mut then = Vec::new();
+            if !stop.needs.is_empty() {
+                let waiter = Waiter::new(permit, request, Some(by.clone()));
+                then = ask::events(state, &waiter, &stop.needs, now);
+                if ask::is_full(state, &then) {
+                    let full = ask::full(state, *stop);
+                    return Decided::Events(end::denial(state, permit, request, full, report));
+                }
+            }
             let Some(waits_for) = stop.blocker else {
                 unreachable!("what one can wait for has a name")
             };
-            let position = queue::position(state, &ask, &waits_for);
-            Decided::event(Event::PermitQueued(Queued {
+            // Those who are asked stand behind the answer.
+            let waits_for = ask::named(waits_for, &then, Seq(permit.0.0 + 1));
+            let position = queue::position(state, &before, &waits_for);
+            let answer = Event::PermitQueued(Queued {
                 permit,
                 request: request.clone(),
                 waits_for,
@@ -78,7 +90,11 @@ pub fn decide(
                 until: now.after(request.wait_ms),
                 rules: report.notes(),
                 explain: report.gates,
-            }))
+            });
+            Decided::Events(Events {
+                then,
+                ..Events::one(answer)
+            })
         }
         Err(stop) => Decided::Events(end::denial(state, permit, request, *stop, report)),
     }

@@ -2,7 +2,7 @@
 use super::page;
 use crate::agent::{Agent, NOT_YET};
 use crate::permit::gates::{Report, pass};
-use crate::permit::{Permit, PermitKey, Phase, extend, queue, request};
+use crate::permit::{Permit, PermitKey, Phase, WaitsOn, extend, queue, request};
 use crate::reply::grant_now;
 use crate::state::State;
 use fleet_types::agent::Definition;
@@ -69,6 +69,7 @@ pub fn permit(state: &State, id: PermitId) -> Option<View> {
 
 fn state_of(permit: &Permit) -> ViewState {
     match &permit.phase {
+        Phase::Waiting(waiting) if waiting.on == WaitsOn::Approval => ViewState::AwaitingApproval,
         Phase::Waiting(_) => ViewState::Queued,
         Phase::Granted(granted) if granted.extension.is_some() => ViewState::Extending,
         Phase::Granted(_) => ViewState::Granted,

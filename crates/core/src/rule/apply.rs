@@ -66,7 +66,7 @@ pub fn set(state: &mut State, event: &RuleSet, seq: Seq) {
     if entry.version > 0 {
         entry.versions.push(Version {
             version: entry.version,
-            rule: former,
+            rule: former.clone(),
         });
         if entry.versions.len() > VERSIONS_MAX {
             entry.versions.remove(0);
@@ -74,6 +74,7 @@ pub fn set(state: &mut State, event: &RuleSet, seq: Seq) {
     }
     entry.version = event.version;
     let looked_at = looks_at(entry);
+    let asks = is_approval(&former) || is_approval(rule);
     compile(state, key);
     leave(state, key, looked_at);
     if !goes_on {
@@ -85,6 +86,11 @@ pub fn set(state: &mut State, event: &RuleSet, seq: Seq) {
         }
     }
     wake_all(state, key);
+    state.wake_approvals(asks);
+}
+
+fn is_approval(rule: &Rule) -> bool {
+    matches!(rule.form, Form::Approval(_))
 }
 
 /// Whether what was remembered for one means the same to the other.
@@ -169,6 +175,8 @@ pub fn removed(state: &mut State, event: &RuleRemoved) {
     });
     leave(state, key, looked_at.unwrap_or_default());
     wake_all(state, key);
+    let asks = state.rules.get(key).is_some_and(|it| is_approval(&it.rule));
+    state.wake_approvals(asks);
     let entry = &mut state.rules.entries[key as usize];
     if entry.as_ref().is_some_and(|entry| entry.waiting.is_empty()) {
         *entry = None;

@@ -163,6 +163,7 @@ fn check(rule: &Rule) -> Result<(), Rejection> {
                 0 => invalid("form.throttle.max", "must be at least 1".into()),
             }
         }
+        Form::Approval(terms) => crate::approval::check::terms("form.approval", terms),
     }
 }
 
@@ -172,7 +173,11 @@ fn other_name(form: &Form) -> &'static str {
         Form::Exclusion(_) => "form.exclusion.with",
         Form::Sequence(_) => "form.sequence.after",
         Form::Separation(_) => "form.separation.from",
-        Form::Bounds(_) | Form::CoolingOff(_) | Form::Quota(_) | Form::Throttle(_) => "form",
+        Form::Bounds(_)
+        | Form::CoolingOff(_)
+        | Form::Quota(_)
+        | Form::Throttle(_)
+        | Form::Approval(_) => "form",
     }
 }
 

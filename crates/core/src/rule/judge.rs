@@ -4,11 +4,13 @@ use super::things::{Named, ThingKey};
 use super::watch::WatchKey;
 use super::{Entry, RuleKey, Rules, Slot, keys, per};
 use crate::permit::gates::Ask;
+use fleet_types::approval::{Need, Source, Terms};
 use fleet_types::rule::{Case, Form, Mark, Marked, Per, Rule, Stage};
 use fleet_types::{Code, Pattern, RuleId, Time};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What the rules say.
 #[derive(Default)]
@@ -19,6 +21,8 @@ pub struct Judged {
     pub observed: Observed,
     /// The first that does stop it.
     pub broken: Option<Broken>,
+    /// Approvals that it needs.
+    pub needs: Vec<Need>,
 }
 
 /// What a grant will be to rules, with the small keys under which that was found.
@@ -105,6 +109,14 @@ pub fn judge(ask: &Ask<'_>, mut seen: impl FnMut(&Rule, bool)) -> Judged {
             let Some(entry) = rules.get(slot.rule()) else {
                 continue;
             };
+            if let Form::Approval(terms) = &entry.rule.form {
+                // More for a permit that holds needs one only where a rule names the resource.
+                if !ask.extends || watched.case.resource.is_some() {
+                    seen(&entry.rule, true);
+                    judged.approval(&entry.rule, terms);
+                }
+                continue;
+            }
             let per = per(&entry.rule.form);
             if ask.extends && !per.is_some_and(Per::has_resource) {
                 continue;
@@ -121,6 +133,18 @@ pub fn judge(ask: &Ask<'_>, mut seen: impl FnMut(&Rule, bool)) -> Judged {
 }
 
 impl Judged {
+    /// A rule wants somebody to approve.
+    fn approval(&mut self, rule: &Rule, terms: &Arc<Terms>) {
+        match rule.stage {
+            Stage::Draft => {}
+            Stage::Observe => self.observed.push(rule.id.clone()),
+            Stage::Enforce => self.needs.push(Need {
+                source: Source::Rule(rule.id.clone()),
+                terms: terms.clone(),
+            }),
+        }
+    }
+
     /// A rule has said what it says.
     fn hears(&mut self, entry: &Entry, slot: Slot, no: Option<(No, SmolStr)>) {
         match (no, entry.rule.stage) {

@@ -178,7 +178,7 @@ pub fn around<'a, T>(
 /// What is one thing to a form; `None` for one that remembers nothing.
 pub fn per(form: &Form) -> Option<&Per> {
     match form {
-        Form::Bounds(_) => None,
+        Form::Bounds(_) | Form::Approval(_) => None,
         Form::Contradiction(form) => Some(&form.per),
         Form::Exclusion(form) => Some(&form.per),
         Form::Sequence(form) => Some(&form.per),
@@ -192,7 +192,7 @@ pub fn per(form: &Form) -> Option<&Per> {
 /// How long it remembers what was done, in microseconds.
 pub fn window(form: &Form) -> u64 {
     match form {
-        Form::Bounds(_) | Form::Exclusion(_) => 0,
+        Form::Bounds(_) | Form::Exclusion(_) | Form::Approval(_) => 0,
         Form::Contradiction(form) => form.within_ms.micros(),
         Form::Sequence(form) => form.within_ms.micros(),
         Form::Separation(form) => form.within_ms.micros(),

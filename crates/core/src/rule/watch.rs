@@ -121,7 +121,8 @@ fn keep(form: &Form) -> Keep {
         | Form::Contradiction(_)
         | Form::Exclusion(_)
         | Form::Sequence(_)
-        | Form::CoolingOff(_) => Keep::Last,
+        | Form::CoolingOff(_)
+        | Form::Approval(_) => Keep::Last,
     }
 }
 

@@ -13,8 +13,11 @@
 //! extend AGENT REQUEST MODE:PATH… [wait=MS]                              again AGENT REQUEST: the same body once more
 //! connect AGENT/INSTANCE [resume]  ready|leave|miss|ack AGENT/INSTANCE [HALT] [in_flight=N] [old]
 //! halt NAME MODE all|scope=…|group=…|agent=…|label=… [two]               release NAME
+//! answer AGENT REQUEST OPTION [comment=TEXT] [field=NAME:VALUE…]         escalate|comment AGENT REQUEST [TEXT]
+//! reassign AGENT REQUEST ASSIGNEE… [needed=N]     delegate TO for=MS [from=PERSON]     undelegate [from=PERSON]
+//!   role=ROLE [within=SCOPE] as=PERSON where somebody answers; role admin unless by=agent or by=key, then agent, operator
 //! sleep MS     clock MS (jumps, without ticks)     tick     by=ACTOR anywhere: local, system, agent:A, key:K
-//! see locks|permits|limit ID|budget ID|halt NAME|instances AGENT|agent ID|status    valid PATH REQUEST
+//! see approvals|locks|permits|limit ID|budget ID|halt NAME|instances AGENT|agent ID|status    valid PATH REQUEST
 //! ```
 use super::show::{self, Names};
 use super::world::{Outcome, World};
@@ -307,6 +310,9 @@ impl Player {
                     "wait_ms": line.number("wait").unwrap_or(0),
                 }}),
             ),
+            "answer" | "escalate" | "reassign" | "comment" | "delegate" | "undelegate" => {
+                self.approval(line)
+            }
             "connect" | "ready" | "leave" | "miss" | "ack" => self.instance(line),
             "halt" => halt(line),
             "release" => {
@@ -331,6 +337,63 @@ impl Player {
         let other = || others.find(|(_, name)| *name == id).map(|(id, _)| *id);
         own.or_else(other)
             .map_or_else(|| "p999".to_owned(), |id| id.to_string())
+    }
+
+    /// What is asked about an approval: the newest of the permit of this name.
+    fn approval(&self, line: &Line<'_>) -> Command {
+        let name = || {
+            let name = format!("a.{}", line.word(2));
+            let mut known = self.names.approvals.iter().rev();
+            let known = known.find(|(_, known)| known.trim_end_matches('+') == name);
+            known.map_or_else(|| "a999".to_owned(), |(id, _)| id.to_string())
+        };
+        let reason = line.option("reason").unwrap_or_default();
+        let verb = match line.word(0) {
+            "answer" => {
+                let fields = line.options.iter().filter(|(key, _)| *key == "field");
+                let fields = fields.map(|(_, pair)| {
+                    let (name, value) = pair.split_once(':').unwrap();
+                    let value = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
+                    (name.to_owned(), value)
+                });
+                let fields: Map<String, Value> = fields.collect();
+                let comment = line.option("comment").unwrap_or_default();
+                json!({"answer": {
+                    "approval": name(), "option": line.word(3), "fields": fields, "comment": comment,
+                }})
+            }
+            "escalate" => json!({"escalate": {"approval": name(), "reason": reason}}),
+            "reassign" => {
+                let assignees = line.words[3..].iter().map(|word| {
+                    let (kind, name) = word.split_once(':').unwrap();
+                    json!({ kind: name })
+                });
+                let assignees: Vec<Value> = assignees.collect();
+                json!({"reassign": {
+                    "approval": name(), "assignees": assignees, "needed": line.number("needed"),
+                }})
+            }
+            "comment" => {
+                json!({"comment": {"approval": name(), "comment": line.word(3)}})
+            }
+            "delegate" => json!({"delegate": {
+                "from": line.option("from").map(person), "to": person(line.word(1)),
+                "for_ms": line.number("for"),
+            }}),
+            _ => json!({"end_delegation": {"from": line.option("from").map(person)}}),
+        };
+        let role = line.option("role").unwrap_or(match line.by() {
+            Actor::Agent(_) => "agent",
+            Actor::Key(_) => "operator",
+            Actor::Local | Actor::System => "admin",
+        });
+        command(
+            "approval",
+            json!({
+                "proof": {"role": role, "scope": line.option("within")},
+                "speaks_as": line.option("as").map(person), "verb": verb,
+            }),
+        )
     }
 
     fn settings(&self, line: &Line<'_>) -> Command {
@@ -448,6 +511,39 @@ impl Player {
                     format!("{}:{held}{waiting}", lock.path)
                 };
                 locks.into_iter().map(show).collect()
+            }
+            "approvals" => {
+                let filter = crate::read::ApprovalFilter::default();
+                let approvals =
+                    crate::read::approvals(state, &filter, self.world.wall, None, 1_000).items;
+                let show = |view: fleet_types::approval::View| {
+                    let name = names.approval(view.approval);
+                    let asked: Vec<String> =
+                        view.assignees.iter().map(ToString::to_string).collect();
+                    let until = view.deadline.map(|at| show::time(at, &self.world));
+                    let until = until.map(|at| format!(" until {at}")).unwrap_or_default();
+                    let sla = view.sla.map(|sla| format!(" sla {:?}", sla.state));
+                    let voices = view.answers.iter().map(|voice| {
+                        let place = voice.in_place_of.as_ref();
+                        let place = place.map(|place| format!("for {place}"));
+                        let place = place.unwrap_or_default();
+                        format!(
+                            "; {} {} {place} in {}",
+                            voice.person, voice.option, voice.round
+                        )
+                    });
+                    format!(
+                        "{name} {} {} of {} of {}{until}{} round {}{}",
+                        view.state.as_str(),
+                        view.approvals,
+                        view.needed,
+                        asked.join(" "),
+                        sla.unwrap_or_default(),
+                        view.round,
+                        voices.collect::<String>()
+                    )
+                };
+                approvals.into_iter().map(show).collect()
             }
             "permits" => {
                 let filter = crate::read::PermitFilter::default();
@@ -590,6 +686,11 @@ impl Player {
     pub fn end(&self) {
         super::model::check_replay(&self.world);
     }
+}
+
+fn person(text: &str) -> Value {
+    let (kind, name) = text.split_once(':').unwrap();
+    json!({ kind: name })
 }
 
 fn agent(line: &Line<'_>, id: &str) -> Command {

@@ -1,9 +1,10 @@
 //! Answers and records in a line each, with the names a script uses.
 use super::world::World;
+use fleet_types::approval::{Means, Subject};
 use fleet_types::explain::Gate;
 use fleet_types::lock::Held;
 use fleet_types::permit::{Blocker, Decision, Denial};
-use fleet_types::{Answer, Event, HaltId, PermitId, Record, Reply, Time};
+use fleet_types::{Answer, ApprovalId, Event, HaltId, PermitId, Record, Reply, Time};
 use std::collections::BTreeMap;
 
 /// Names that a script gave to numbers, so that its text does not change when a record is added.
@@ -11,6 +12,7 @@ use std::collections::BTreeMap;
 pub struct Names {
     pub permits: BTreeMap<PermitId, String>,
     pub halts: BTreeMap<HaltId, String>,
+    pub approvals: BTreeMap<ApprovalId, String>,
     pub tokens: BTreeMap<u64, String>,
 }
 
@@ -30,6 +32,15 @@ impl Names {
                 self.tokens.insert(record.seq.0, token);
                 return;
             }
+            Event::ApprovalAsked(event) => {
+                let Subject::Permit { request, .. } = &event.subject;
+                let mut name = format!("a.{}", request.request_id);
+                while self.approvals.values().any(|known| *known == name) {
+                    name += "+";
+                }
+                self.approvals.insert(ApprovalId(record.seq), name);
+                return;
+            }
             Event::PermitQueued(event) => (event.permit, &event.request),
             Event::PermitDenied(event) => (event.denial.permit, &event.request),
             _ => return,
@@ -47,13 +58,19 @@ impl Names {
         known.unwrap_or_else(|| id.to_string())
     }
 
+    pub fn approval(&self, id: ApprovalId) -> String {
+        let known = self.approvals.get(&id).cloned();
+        known.unwrap_or_else(|| id.to_string())
+    }
+
     /// A text with the script's names in place of numbers.
     fn renamed(&self, text: &str) -> String {
         let word = |word: &str| {
             let bare = word.trim_end_matches([':', ';', ',']);
-            let name = match (bare.parse(), bare.parse()) {
-                (Ok(permit), _) => self.permit(permit),
-                (_, Ok(halt)) => self.halt(halt),
+            let name = match (bare.parse(), bare.parse(), bare.parse()) {
+                (Ok(permit), _, _) => self.permit(permit),
+                (_, Ok(halt), _) => self.halt(halt),
+                (_, _, Ok(approval)) => self.approval(approval),
                 _ => bare.to_owned(),
             };
             name + &word[bare.len()..]
@@ -89,6 +106,22 @@ impl Names {
                 let until = free_at.map(|at| format!(" until {}", time(at, world)));
                 format!("rule {rule} on {key:?}{}", until.unwrap_or_default())
             }
+            Blocker::Approval {
+                approval,
+                source,
+                assignees,
+                needed,
+                deadline,
+            } => {
+                let name = approval.map_or_else(|| "nobody asked".into(), |id| self.approval(id));
+                let names: Vec<String> = assignees.iter().map(ToString::to_string).collect();
+                let until = deadline.map(|at| format!(" until {}", time(at, world)));
+                let until = until.unwrap_or_default();
+                format!(
+                    "{name} for {source}: {needed} of {}{until}",
+                    names.join(" ")
+                )
+            }
             Blocker::Budget {
                 budget,
                 available,
@@ -115,7 +148,7 @@ impl Names {
         if let Some(after) = denial.retry_after_ms {
             text += &format!(", again in {} ms", after.0);
         }
-        if denial.gate == Gate::Rules {
+        if matches!(denial.gate, Gate::Rules | Gate::Approval) {
             text += &format!(": {}", self.renamed(denial.reason.as_str()));
         }
         text
@@ -173,6 +206,10 @@ impl Names {
             Ok(Reply::Halted { reach, revoked, .. }) => {
                 format!("halted, reach {reach}, revoked {revoked}")
             }
+            Ok(Reply::Counted(counted)) => {
+                let state = counted.state.as_str();
+                format!("counted: {state}, {} missing", counted.missing)
+            }
             Ok(Reply::ReleaseRequested { .. }) => "release requested".into(),
             Ok(Reply::Done { .. }) => "done".into(),
             Ok(Reply::Unchanged) => "unchanged".into(),
@@ -209,6 +246,42 @@ impl Names {
                 event.used,
                 event.soft
             ),
+            Event::ApprovalAsked(event) => {
+                let name = self.approval(ApprovalId(record.seq));
+                let names: Vec<String> = event
+                    .terms
+                    .assignees
+                    .iter()
+                    .map(ToString::to_string)
+                    .collect();
+                let until = event
+                    .deadline
+                    .map(|at| format!(" until {}", time(at, world)));
+                let (names, until) = (names.join(" "), until.unwrap_or_default());
+                format!("{name} asked of {names}{until}")
+            }
+            Event::ApprovalDecided(event) => {
+                let how = match (event.approved, event.by) {
+                    (true, Means::Answers) => "approved",
+                    (false, Means::Answers) => "rejected",
+                    (true, Means::Deadline) => "approved by its deadline",
+                    (false, Means::Deadline) => "rejected by its deadline",
+                };
+                format!("{} {how}", self.approval(event.approval))
+            }
+            Event::ApprovalEscalated(event) => {
+                let names: Vec<String> = event.assignees.iter().map(ToString::to_string).collect();
+                let until = event
+                    .deadline
+                    .map(|at| format!(" until {}", time(at, world)));
+                let (names, until) = (names.join(" "), until.unwrap_or_default());
+                let name = self.approval(event.approval);
+                format!("{name} escalated to {names}{until}")
+            }
+            Event::ApprovalSlaBreached(event) => {
+                format!("{} breached its sla", self.approval(event.approval))
+            }
+            Event::ApprovalMoot(event) => format!("{} moot", self.approval(event.approval)),
             Event::RuleTripped(event) => format!("rule {} tripped for {}", event.rule, event.key),
             Event::HaltOrdered(event) => format!("revoked: {}", self.permits(&event.revoked)),
             Event::InstanceConnected(event) => {

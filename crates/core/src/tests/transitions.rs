@@ -52,10 +52,15 @@ fn permit() {
         "agent bob",
         "connect ann/i",
         "ask bob other x:held",
+        r#"rule {"id":"r","when":{"action":"pay"},"form":{"approval":{"assignees":[{"agent":"bob"}]}}}"#,
     ];
-    let phases: [Phase; 8] = [
+    let phases: [Phase; 9] = [
         ("never asked", &[]),
         ("waiting", &["ask ann p x:held on=i wait=5000"]),
+        (
+            "awaiting approval",
+            &["ask ann p s:free do=pay on=i wait=5000"],
+        ),
         (
             "paused",
             &["halt H pause agent=ann", "ask ann p x:free on=i wait=5000"],
@@ -82,6 +87,8 @@ fn permit() {
         "extend ann p x:free",
         "extend ann p x:held wait=1000",
         "extend ann p s:free",
+        "answer ann p approve by=agent:bob",
+        "answer ann p reject by=agent:bob",
         "leave ann/i",
         "connect ann/i",
         "connect ann/i resume",
@@ -98,6 +105,73 @@ fn permit() {
         "sleep 31000",
     ];
     check("permit", &table(&set_up, &phases, &commands, "see permits"));
+}
+
+#[test]
+fn approval() {
+    const ASKED: &str = "ask ann p x:acc do=pay on=i wait=60000";
+    let set_up = [
+        "agent ann",
+        "agent bob",
+        "agent cid",
+        "connect ann/i",
+        r#"rule {"id":"r","when":{"action":"pay"},"form":{"approval":{"assignees":[{"agent":"bob"},{"agent":"cid"}],"needed":2,"deadline_ms":5000,"on_deadline":"escalate","escalate_to":[{"assignees":[{"user":"ceo"}],"deadline_ms":5000}],"sla_ms":2000}}}"#,
+    ];
+    let phases: [Phase; 9] = [
+        ("never asked", &[]),
+        ("open", &[ASKED]),
+        (
+            "half approved",
+            &[ASKED, "answer ann p approve by=agent:bob"],
+        ),
+        ("escalated", &[ASKED, "escalate ann p by=key:k1"]),
+        (
+            "reassigned",
+            &[ASKED, "reassign ann p agent:cid needed=1 role=admin"],
+        ),
+        (
+            "approved, waits on",
+            &[
+                "ask bob holds x:acc",
+                ASKED,
+                "answer ann p approve by=agent:bob",
+                "answer ann p approve by=agent:cid",
+            ],
+        ),
+        (
+            "approved",
+            &[
+                ASKED,
+                "answer ann p approve by=agent:bob",
+                "answer ann p approve by=agent:cid",
+            ],
+        ),
+        ("rejected", &[ASKED, "answer ann p reject by=agent:bob"]),
+        ("moot", &[ASKED, "cancel ann p"]),
+    ];
+    let commands = [
+        ASKED,
+        "answer ann p approve by=agent:bob",
+        "answer ann p approve by=agent:cid",
+        "answer ann p reject by=agent:cid",
+        "answer ann p approve by=agent:ann",
+        "answer ann p approve by=key:ceo",
+        "escalate ann p by=key:k1",
+        "reassign ann p agent:bob needed=1 role=admin",
+        "comment ann p hm by=agent:bob",
+        "cancel ann p",
+        "leave ann/i",
+        "halt N immediate all",
+        "halt N pause all",
+        "unrule r",
+        "sleep 2000",
+        "sleep 5000",
+        "sleep 10000",
+        "sleep 60000",
+    ];
+    let mut text = table(&set_up, &phases, &commands, "see approvals");
+    text += &table(&set_up, &phases, &commands, "see permits");
+    check("approval", &text);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the session and the plain HTTP door have in common: requests in which the door fills in what it knows.
 use crate::agent::Priority;
+use crate::approval::About;
 use crate::budget::Cost;
 use crate::id::{ActionName, AgentId, RequestId};
 use crate::lock::Claim;
@@ -64,6 +65,10 @@ pub struct PermitRequest {
     /// Record in the answer what every gate saw.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub explain: bool,
+    /// For whoever may be asked to approve it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<About>)]
+    pub approval: Option<Box<About>>,
 }
 
 impl PermitRequest {
@@ -88,6 +93,7 @@ impl PermitRequest {
             ttl_ms: self.ttl_ms,
             labels: self.labels,
             explain: self.explain,
+            approval: self.approval,
         }
     }
 }

@@ -1,12 +1,15 @@
 //! What an agent's instance says.
 use super::PermitRequest;
+use crate::approval::values;
 use crate::budget::Cost;
-use crate::id::{AgentId, Epoch, HaltId, InstanceId, PermitId};
+use crate::id::{AgentId, ApprovalId, Epoch, FieldId, HaltId, InstanceId, OptionId, PermitId};
 use crate::lock::Claim;
 use crate::permit::{Ending, claims, is_zero};
 use crate::text::{Labels, Text};
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 /// What an agent's instance says.
@@ -25,6 +28,8 @@ pub enum ClientFrame {
     Renew(Renew),
     /// Takes more resources. Answered by `granted`, `extending` or `denied`.
     Extend(Extend),
+    /// Answers an approval that the agent is asked for. Answered by `counted`.
+    Answer(Answer),
     /// A halt was seen. Answered by `done` if it has an id.
     AcknowledgeHalt(AcknowledgeHalt),
     /// Cleaned up after a failure. Answered by `done`.
@@ -115,6 +120,30 @@ pub struct Extend {
     /// How long it will wait.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub wait_ms: Millis,
+}
+
+/// A voice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AnswerFrame)]
+#[serde(deny_unknown_fields)]
+pub struct Answer {
+    /// The client's own number of this frame.
+    pub id: u64,
+    /// To which approval.
+    pub approval: ApprovalId,
+    /// Which of its options.
+    pub option: OptionId,
+    /// What it asks for besides, by field.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeMap::is_empty",
+        deserialize_with = "values"
+    )]
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub fields: BTreeMap<FieldId, Value>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub comment: Text,
 }
 
 /// A halt was seen.

@@ -12,11 +12,13 @@ mod problem;
 mod server;
 
 pub use body::{ExtendBody, FinishBody, PermitRequest, RenewBody};
-pub use client::{AcknowledgeHalt, Ask, Bye, ClientFrame, Extend, Finish, Hello, Ready, Renew};
+pub use client::{
+    AcknowledgeHalt, Answer, Ask, Bye, ClientFrame, Extend, Finish, Hello, Ready, Renew,
+};
 pub use problem::{FieldError, Problem};
 pub use server::{
-    Denied, Done, Ended, Finished, Granted, Halt, ProblemFrame, Released, Revoked, ServerFrame,
-    Waiting, Welcome,
+    Approval, CountedFrame, Denied, Done, Ended, Finished, Granted, Halt, ProblemFrame, Released,
+    Revoked, ServerFrame, Waiting, Welcome,
 };
 
 /// The version of these frames. A change that an older client cannot read gets a new number.

@@ -1,5 +1,6 @@
 //! What the server says.
 use super::Problem;
+use crate::approval::{Counted, View};
 use crate::budget::Cost;
 use crate::code::Code;
 use crate::explain::{Gate, GateReport};
@@ -37,6 +38,10 @@ pub enum ServerFrame {
     Done(Done),
     /// A permit was taken back: stop what it allowed.
     Revoked(Revoked),
+    /// The agent is asked to approve: answer.
+    Approval(Approval),
+    /// A voice was counted.
+    Counted(CountedFrame),
     /// A halt reaches this instance: obey, then acknowledge.
     Halt(Halt),
     /// A halt over this instance was released.
@@ -213,6 +218,25 @@ pub struct Revoked {
     pub permit: PermitId,
     /// Why: `halted`, `holder_gone`, …
     pub code: Code,
+}
+
+/// The agent is asked to approve something. All its instances are told; one answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ApprovalFrame)]
+pub struct Approval {
+    /// The question, and all that is known of it.
+    #[schema(value_type = View)]
+    pub approval: Arc<View>,
+}
+
+/// A voice was counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CountedFrame {
+    /// Of the frame this answers.
+    pub id: u64,
+    /// What it brought about.
+    #[serde(flatten)]
+    pub counted: Counted,
 }
 
 /// A halt in force.

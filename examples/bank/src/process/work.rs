@@ -182,6 +182,7 @@ impl<C: Coordinator> Agent<C> {
             ttl_ms: Some(Millis(self.options.lease_ms)),
             labels: fleet_types::Labels::default(),
             explain: false,
+            approval: None,
         })
     }
 

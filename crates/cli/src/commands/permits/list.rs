@@ -26,6 +26,8 @@ pub struct List {
 pub enum State {
     /// Waits
     Queued,
+    /// Waits for somebody to approve it
+    AwaitingApproval,
     /// Holds
     Granted,
     /// Holds, and waits for more
@@ -35,6 +37,7 @@ pub enum State {
 pub async fn run(global: &Global, fleet: &Fleet, list: List) -> Outcome {
     let state = list.state.map(|state| match state {
         State::Queued => ViewState::Queued,
+        State::AwaitingApproval => ViewState::AwaitingApproval,
         State::Granted => ViewState::Granted,
         State::Extending => ViewState::Extending,
     });

@@ -60,7 +60,7 @@ async fn turn(global: &Global, fleet: &Fleet, request: &PermitRequest) -> Outcom
                 .clamp(1_000, 25_000),
         );
         match fleet.permit(queued.permit, wait).await {
-            Ok(view) if view.state == ViewState::Queued => {
+            Ok(view) if matches!(view.state, ViewState::Queued | ViewState::AwaitingApproval) => {
                 if let Some(waits_for) = view.waits_for
                     && waits_for != queued.waits_for
                 {

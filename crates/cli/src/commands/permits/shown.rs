@@ -93,7 +93,9 @@ impl Shown {
         let word = show::word(&self.0.state);
         match self.0.state {
             ViewState::Granted => paint::good(&word),
-            ViewState::Queued | ViewState::Extending => paint::waiting(&word),
+            ViewState::Queued | ViewState::AwaitingApproval | ViewState::Extending => {
+                paint::waiting(&word)
+            }
         }
     }
     fn waits_for(&self) -> String {
@@ -161,7 +163,7 @@ impl Detail for Shown {
                 ),
             ),
         ];
-        if view.state == ViewState::Queued {
+        if matches!(view.state, ViewState::Queued | ViewState::AwaitingApproval) {
             lines.push(("wants", show::joined(&asked, "\n", "-")));
         } else {
             lines.push(("holds", held(&view.resources)));

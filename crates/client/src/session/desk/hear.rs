@@ -40,6 +40,15 @@ impl Desk {
                     let _ = reply.send(Ok(Heard::Finished(finished)));
                 }
             }
+            ServerFrame::Approval(asked) => self.signals.push(Signal::Approval(asked.approval)),
+            ServerFrame::Counted(frame) => {
+                if let Some(Purpose::Order {
+                    reply: Some(reply), ..
+                }) = self.answered(frame.id)
+                {
+                    let _ = reply.send(Ok(Heard::Counted(frame.counted)));
+                }
+            }
             ServerFrame::Done(done) => return self.done(done.id),
             ServerFrame::Revoked(revoked) => self.revoked(revoked.permit, revoked.code),
             ServerFrame::Halt(halt) => self.halted(&halt),

@@ -2,8 +2,9 @@
 //! here, only found to be free; the grant consumes it all at once).
 //!
 //! To add a gate: a file here, its place in [`pass`], its name in `fleet_types::explain::Gate`. Policy belongs between
-//! capability and rules, approval between budgets and locks.
+//! capability and rules. A gate that wants somebody to approve adds a need, which the gate of approvals looks up.
 mod agent_state;
+pub mod approval;
 mod budgets;
 mod capability;
 mod halt;
@@ -17,12 +18,13 @@ use crate::lock::check::Asker;
 use crate::permit::grant::Found;
 use crate::rule::judge::{Marks, Observed};
 use crate::state::State;
+use fleet_types::approval::Need;
 use fleet_types::explain::{Gate, GateReport, Verdict};
 use fleet_types::limit::Class;
 use fleet_types::lock::Claim;
 use fleet_types::permit::{Blocker, BudgetCharge, LimitCharge, Request};
 use fleet_types::rule::Notes;
-use fleet_types::{Actor, Code, Millis, Text, Time};
+use fleet_types::{Actor, ApprovalId, Code, Millis, Text, Time};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
@@ -52,7 +54,11 @@ pub struct Passed {
     pub marks: Marks,
     pub limits: Found<LimitCharge>,
     pub budgets: Found<BudgetCharge>,
+    pub approvals: Vec<ApprovalId>,
 }
+
+/// The approvals that gates on the way found to be needed.
+pub type Needs = Vec<Need>;
 
 /// Why a gate does not let a request pass.
 #[derive(Debug)]
@@ -64,6 +70,8 @@ pub struct Stop {
     pub retry_after: Option<Millis>,
     /// Whether waiting helps.
     pub can_wait: bool,
+    /// What must be asked before it is waited for.
+    pub needs: Needs,
 }
 
 impl Stop {
@@ -76,6 +84,7 @@ impl Stop {
             blocker: None,
             retry_after: None,
             can_wait: false,
+            needs: Needs::new(),
         })
     }
 
@@ -178,17 +187,21 @@ fn pass_in_order(ask: &Ask<'_>, report: &mut Report) -> Result<Passed, Box<Stop>
     report.begin(Gate::Capability);
     capability::pass(ask)?;
     report.begin(Gate::Rules);
-    let marks = rules::pass(ask, report)?;
+    let mut needs = Needs::new();
+    let marks = rules::pass(ask, &mut needs, report)?;
     report.begin(Gate::Limits);
     let limits = limits::pass(ask, report)?;
     report.begin(Gate::Budget);
     let budgets = budgets::pass(ask, report)?;
+    report.begin(Gate::Approval);
+    let approvals = approval::pass(ask, &needs, report)?;
     report.begin(Gate::Locks);
     locks::pass(ask, report)?;
     Ok(Passed {
         marks,
         limits,
         budgets,
+        approvals,
     })
 }
 
@@ -198,7 +211,9 @@ pub fn pass_extension(ask: &Ask<'_>, claims: &[Claim]) -> Result<Option<Box<Note
     halt::pass(ask, &mut Report::default())?;
     agent_state::alive(ask)?;
     capability::resources(ask, claims)?;
-    let notes = rules::pass_extension(ask, claims)?;
+    let mut needs = Needs::new();
+    let notes = rules::pass_extension(ask, &mut needs, claims)?;
+    approval::pass_extension(&needs)?;
     locks::free(ask, claims)?;
     Ok(notes)
 }

@@ -1,5 +1,5 @@
 //! Does every coordination rule let it pass?
-use super::{Ask, Report, Stop};
+use super::{Ask, Needs, Report, Stop};
 use crate::permit::Phase;
 use crate::rule::judge::{Marks, judge};
 use fleet_types::Millis;
@@ -8,11 +8,12 @@ use fleet_types::lock::Claim;
 use fleet_types::permit::{Blocker, Request};
 use fleet_types::rule::Notes;
 
-pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<Marks, Box<Stop>> {
+pub fn pass(ask: &Ask<'_>, needs: &mut Needs, report: &mut Report) -> Result<Marks, Box<Stop>> {
     let judged = judge(ask, |rule, passes| {
         report.saw(|| rule.id.to_string(), passes.into());
     });
     report.observed = judged.observed;
+    needs.extend(judged.needs);
     let Some(broken) = judged.broken else {
         return Ok(judged.marks);
     };
@@ -30,7 +31,11 @@ pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<Marks, Box<Stop>> {
 }
 
 /// What a permit claims anew, while it holds: a rule that it breaks there refuses it, and is not waited for.
-pub fn pass_extension(ask: &Ask<'_>, claims: &[Claim]) -> Result<Option<Box<Notes>>, Box<Stop>> {
+pub fn pass_extension(
+    ask: &Ask<'_>,
+    needs: &mut Needs,
+    claims: &[Claim],
+) -> Result<Option<Box<Notes>>, Box<Stop>> {
     if ask.state.rules.by_id.is_empty() {
         return Ok(None);
     }
@@ -54,7 +59,7 @@ pub fn pass_extension(ask: &Ask<'_>, claims: &[Claim]) -> Result<Option<Box<Note
         ..*ask
     };
     let mut report = Report::default();
-    let marks = pass(&ask, &mut report).map_err(|stop| {
+    let marks = pass(&ask, needs, &mut report).map_err(|stop| {
         Box::new(Stop {
             can_wait: false,
             ..*stop

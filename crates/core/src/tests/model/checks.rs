@@ -1,9 +1,11 @@
 //! What must hold after every command.
 use super::super::world::{Outcome, World};
 use super::reference::{Reference, overlap};
-use crate::permit::{Phase, WaitsOn, queue};
+use crate::approval::{HISTORY_MAX, OPEN_MAX};
+use crate::permit::{WaitsOn, queue};
 use crate::timers::Timer;
 use crate::{State, next_deadline, permit};
+use fleet_types::approval::Phase;
 use fleet_types::lock::Claim;
 use fleet_types::permit::Blocker;
 use fleet_types::{Actor, Command, Event, Millis, PermitId, Record, Time};
@@ -20,6 +22,7 @@ pub fn check(world: &World, reference: &Reference, begin: usize) {
     assert!(state.wakes.is_empty(), "somebody was left to be woken");
     nobody_waits_in_vain(state, &world.records[begin..]);
     timers_are_armed(state);
+    approvals(state);
     denials_are_justified(world, reference, begin);
 }
 
@@ -107,7 +110,7 @@ fn nobody_waits_in_vain(state: &State, records: &[Record]) {
                 permit.id, records
             );
         }
-        if let Phase::Waiting(waiting) = &permit.phase {
+        if let permit::Phase::Waiting(waiting) = &permit.phase {
             if let WaitsOn::Limit(limit) = waiting.on {
                 let entry = state.limits.get(limit).unwrap();
                 if !queue::is_next(state, entry, permit.place(key)) {
@@ -130,8 +133,8 @@ fn timers_are_armed(state: &State) {
     let armed = timers(state);
     for (_, permit) in state.permits.iter() {
         let (at, timer) = match &permit.phase {
-            Phase::Waiting(waiting) => (waiting.until, Timer::Wait(permit.id)),
-            Phase::Granted(granted) => (granted.expires_at, Timer::Lease(permit.id)),
+            permit::Phase::Waiting(waiting) => (waiting.until, Timer::Wait(permit.id)),
+            permit::Phase::Granted(granted) => (granted.expires_at, Timer::Lease(permit.id)),
         };
         assert!(armed.contains(&(at, timer)), "{timer:?} is not armed");
         if let Some(extension) = permit.extension() {
@@ -139,6 +142,49 @@ fn timers_are_armed(state: &State) {
             assert!(
                 armed.contains(&(extension.until, timer)),
                 "{timer:?} is not armed"
+            );
+        }
+    }
+}
+
+/// Open approvals are waited for and have their timers; whoever waits for one waits for one that is open.
+fn approvals(state: &State) {
+    let (armed, approvals) = (timers(state), &state.approvals);
+    let open = approvals
+        .by_id
+        .iter()
+        .filter(|(_, it)| it.phase == Phase::Open);
+    assert_eq!(open.clone().count(), approvals.open);
+    assert!(approvals.open <= OPEN_MAX && approvals.settled.len() <= HISTORY_MAX);
+    for (id, approval) in open {
+        assert!(approvals.of(approval.permit()).contains(id), "{id} is lost");
+        let waiter = state.permits.find(approval.permit()).expect("it waits");
+        assert!(waiter.granted().is_none(), "{id} is open for nothing");
+        if let Some(at) = approval.deadline {
+            assert!(
+                armed.contains(&(at, Timer::Deadline(*id))),
+                "{id} has no deadline"
+            );
+        }
+        if let Some(at) = approval.sla_at.filter(|_| !approval.sla_breached) {
+            assert!(
+                armed.contains(&(at, Timer::Sla(*id))),
+                "{id} is not watched"
+            );
+        }
+    }
+    for (_, permit) in state.permits.iter() {
+        if let permit::Phase::Waiting(waiting) = &permit.phase
+            && let Blocker::Approval { approval, .. } = &waiting.blocker
+        {
+            let known = approval.and_then(|id| approvals.get(id));
+            let known = known.expect("whoever waits for an approval knows which");
+            assert_eq!(known.permit(), permit.id);
+            assert_eq!(
+                known.phase,
+                Phase::Open,
+                "{} waits for one that is closed",
+                permit.id
             );
         }
     }
@@ -181,6 +227,7 @@ fn denials_are_justified(world: &World, reference: &Reference, begin: usize) {
                 | Blocker::Halt { .. }
                 | Blocker::Limit { .. }
                 | Blocker::Rule { .. }
+                | Blocker::Approval { .. }
                 | Blocker::Cycle { .. },
             )
             | None => {}
@@ -297,6 +344,12 @@ pub fn derived(state: &State) -> String {
         "halts {:?} locks {}",
         state.halts.waiting, state.locks.held
     );
+    let approvals = &state.approvals;
+    let _ = writeln!(
+        text,
+        "approvals {} {:?} {:?}",
+        approvals.open, approvals.waiting, approvals.by_permit
+    );
     for (at, timer) in timers(state) {
         if permit::end::is_live(state, at, timer) && at > state.now {
             let _ = writeln!(text, "timer {at:?} {timer:?}");
@@ -388,5 +441,6 @@ pub fn everything_ends(world: &mut World) {
     world.sleep(Millis(1));
     assert_eq!(world.state.permits.len(), 0, "a permit has no end");
     assert_eq!(world.state.locks.held, 0);
+    assert_eq!(world.state.approvals.open, 0, "a question has no end");
     check_replay(world);
 }

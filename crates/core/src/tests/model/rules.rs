@@ -140,7 +140,8 @@ impl Rules {
     }
 
     fn granted(&mut self, permit: PermitId, request: Request, more: bool, at: Time) {
-        for known in self.known.values() {
+        let remembering = |known: &&Known| !matches!(known.rule.form, Form::Approval(_));
+        for known in self.known.values().filter(remembering) {
             if known.rule.stage == Stage::Enforce
                 && (!more || per(&known.rule.form).has_resource())
                 && let Some(why) = self.forbids(known, &request, at)
@@ -151,7 +152,8 @@ impl Rules {
         let asked = self
             .known
             .values()
-            .filter(|known| known.rule.stage != Stage::Draft);
+            .filter(|known| known.rule.stage != Stage::Draft)
+            .filter(remembering);
         let asked = asked.filter(|known| !more || per(&known.rule.form).has_resource());
         let asked = asked
             .map(|known| (known.rule.id.clone(), known.since))
@@ -211,7 +213,7 @@ impl Rules {
             None
         };
         match &known.rule.form {
-            Form::Bounds(_) => None,
+            Form::Bounds(_) | Form::Approval(_) => None,
             Form::Contradiction(form) => both(&form.with, form.within_ms.0, false),
             Form::Exclusion(form) => both(&form.with, 0, false),
             Form::Separation(form) => both(&form.from, form.within_ms.0, true),
@@ -324,14 +326,14 @@ fn alike(one: &Rule, other: &Rule) -> bool {
             Form::CoolingOff(form) => form.for_ms.0 = 0,
             Form::Quota(form) => (form.max, form.window_ms.0) = (0.into(), 0),
             Form::Throttle(form) => (form.max, form.window_ms.0) = (0, 0),
-            Form::Bounds(_) | Form::Exclusion(_) => {}
+            Form::Bounds(_) | Form::Exclusion(_) | Form::Approval(_) => {}
         }
         rule
     };
     strip(one) == strip(other)
 }
 
-fn matches(case: &Case, request: &Request) -> bool {
+pub fn matches(case: &Case, request: &Request) -> bool {
     let paths = || request.resources.iter().map(|claim| claim.path.as_str());
     case.agent
         .as_ref()
