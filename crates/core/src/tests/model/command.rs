@@ -1,6 +1,7 @@
 //! From small numbers to commands that fit the fleet as it stands, and now and then do not.
 use super::super::world::{World, request};
 use super::ops::{Claim, Op, PATHS};
+use super::people;
 use fleet_types::{Actor, Command, HaltId, Millis, PermitId, Seq, Time};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -16,7 +17,7 @@ pub struct Driver {
     asked: Vec<Arc<fleet_types::permit::Request>>,
 }
 
-fn pick<T: Copy>(list: &[T], at: u8) -> T {
+pub fn pick<T: Copy>(list: &[T], at: u8) -> T {
     list[usize::from(at) % list.len()]
 }
 
@@ -57,7 +58,7 @@ fn selector(at: u8) -> Value {
     .unwrap()
 }
 
-fn command(noun: &str, body: Value) -> Command {
+pub fn command(noun: &str, body: Value) -> Command {
     serde_json::from_value(json!({ noun: body })).unwrap()
 }
 
@@ -126,6 +127,7 @@ impl Driver {
             }
             Op::Tick => vec![(Actor::System, Command::Tick)],
             Op::Halt { .. } | Op::Release(..) => self.halts(op),
+            Op::Approval { .. } => people::voice(&self.world.state, op),
             other => Self::local(self.rule(other)),
         }
     }
@@ -193,6 +195,9 @@ impl Driver {
         let by = match op {
             Op::Ask { by, .. } if by % 32 == 0 => Actor::Agent("bob".parse().unwrap()),
             Op::Ask { by, .. } if by % 2 == 0 => Actor::Agent(request.agent.clone()),
+            Op::Ask { by, .. } if by % 8 == 1 => {
+                Actor::Key(pick(&["k1", "k2"], by / 8).parse().unwrap())
+            }
             _ => Actor::Local,
         };
         if matches!(op, Op::Ask { .. }) {
@@ -478,6 +483,7 @@ impl Driver {
                 let rule = json!({"id": format!("u{}", id % 3), "stage": stage, "when": case(*cases), "form": form});
                 command("rule", json!({"set": {"rule": rule}}))
             }
+            Op::ApprovalRule { .. } => people::rule(op),
             Op::RuleLife(id, what) => {
                 let rule = format!("u{}", id % 3);
                 let body = match what % 4 {

@@ -2,9 +2,11 @@
 //!
 //! The seed is fixed unless `FLEET_SEED` says otherwise; it and the configuration are printed first. What a failure
 //! prints is shrunk already; it goes into `regressions`.
+mod approvals;
 mod checks;
 mod command;
 mod ops;
+mod people;
 mod reference;
 mod regressions;
 mod rules;
@@ -22,6 +24,8 @@ pub fn run(case: &Case) -> World {
     let mut reference = Reference::default();
     reference.follow(&driver.world.records);
     let mut rules = rules::Rules::default();
+    let mut approvals = approvals::Approvals::default();
+    approvals.follow(None, &driver.world.records);
     let mut twins = checks::Twins::of(&driver.world);
     for op in &case.ops {
         let begin = driver.world.records.len();
@@ -32,6 +36,7 @@ pub fn run(case: &Case) -> World {
             reference.answered(&by, &command, &outcome.answer, &outcome.records);
             reference.follow(&driver.world.records[before..]);
             rules.follow(&driver.world.records[before..]);
+            approvals.follow(Some(&command), &driver.world.records[before..]);
             twins.after(&driver.world, by, command, &outcome);
         }
         checks::check(&driver.world, &reference, begin);

@@ -91,6 +91,20 @@ pub enum Op {
         stage: u8,
     },
     RuleLife(u8, u8),
+    ApprovalRule {
+        id: u8,
+        who: u8,
+        needed: u8,
+        deadline: u8,
+        case: u8,
+        stage: u8,
+    },
+    Approval {
+        nth: u8,
+        what: u8,
+        by: u8,
+        speaks_as: u8,
+    },
     Unbudget(u8),
     TopUp(u8, u8),
     Settings(u8),
@@ -112,7 +126,7 @@ pub const PATHS: [&str; 10] = [
     "a", "a/b", "a/b/c", "a/b/d", "a/e", "f", "f/g", "f/g/h", "i", "j/k",
 ];
 
-const KINDS: usize = 29;
+const KINDS: usize = 32;
 
 fn op(kind: usize) -> BoxedStrategy<Op> {
     let any = any::<u8>;
@@ -233,6 +247,26 @@ fn op(kind: usize) -> BoxedStrategy<Op> {
             })
             .boxed(),
         27 => (any(), any()).prop_map(|(a, b)| Op::RuleLife(a, b)).boxed(),
+        28 => ((any(), any(), any()), (any(), any(), any()))
+            .prop_map(
+                |((id, who, needed), (deadline, case, stage))| Op::ApprovalRule {
+                    id,
+                    who,
+                    needed,
+                    deadline,
+                    case,
+                    stage,
+                },
+            )
+            .boxed(),
+        29 | 30 => (any(), any(), any(), any())
+            .prop_map(|(nth, what, by, speaks_as)| Op::Approval {
+                nth,
+                what,
+                by,
+                speaks_as,
+            })
+            .boxed(),
         _ => prop_oneof![Just(Op::Tick), proptest::num::i8::ANY.prop_map(Op::Jump)].boxed(),
     }
 }
