@@ -2,6 +2,7 @@
 mod actions;
 mod agents;
 mod apply;
+mod approvals;
 mod audit;
 mod budgets;
 mod completions;
@@ -53,6 +54,9 @@ pub enum Command {
     /// Rules: what must not happen together, what must come first, how often, by whom
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Approvals: who is asked, and what they answer
+    #[command(subcommand)]
+    Approvals(approvals::Command),
     /// Budgets: how much money, how many tokens
     #[command(subcommand)]
     Budgets(budgets::Command),
@@ -114,6 +118,7 @@ impl Command {
             Command::Locks(command) => locks::run(global, command).await,
             Command::Limits(command) => limits::run(global, command).await,
             Command::Rules(command) => rules::run(global, command).await,
+            Command::Approvals(command) => approvals::run(global, command).await,
             Command::Budgets(command) => budgets::run(global, command).await,
             Command::Scopes(command) => scopes::run(global, command).await,
             Command::Groups(command) => groups::run(global, command).await,

@@ -47,6 +47,9 @@ pub struct Wanted {
     /// The action's arguments, as a JSON object
     #[arg(long, value_name = "JSON")]
     parameters: Option<String>,
+    /// What to tell whoever may be asked to approve it, as a JSON object: context, risks, impact, recommendation, urgency
+    #[arg(long, value_name = "JSON")]
+    about: Option<String>,
     /// Your own id of this request: a repeat gets the first answer
     #[arg(long, value_name = "ID")]
     request_id: Option<RequestId>,
@@ -91,6 +94,11 @@ impl Wanted {
                 Failure::usage(format!("--parameters is no JSON object: {error}"))
             })?;
             ask = ask.parameters(parameters);
+        }
+        if let Some(text) = self.about {
+            let about = serde_json::from_str(&text)
+                .map_err(|error| Failure::usage(format!("--about is not right: {error}")))?;
+            ask = ask.about(about);
         }
         Ok(if self.explain { ask.explain() } else { ask })
     }
