@@ -1,5 +1,6 @@
 //! The real binary from outside. One program for all, as linking takes longer than running.
 mod apply;
+mod approvals;
 mod crash;
 mod events;
 mod graph;

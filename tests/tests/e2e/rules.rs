@@ -157,7 +157,7 @@ fn a_throttle_trips_until_a_person_resets_it() {
 }
 
 /// Whether `fleet rules set` takes this from standard input: how it ended, and what it said.
-fn set(server: &Server, rule: &str) -> (i32, String) {
+pub fn set(server: &Server, rule: &str) -> (i32, String) {
     let mut child = Command::new(binary())
         .args(["rules", "set", "-f", "-", "--server", &server.url])
         .env("NO_COLOR", "1")
@@ -293,7 +293,7 @@ pub fn type_in(server: &Server, lines: &str) -> usize {
 }
 
 /// The words of a command line; quotes hold some together.
-fn words(line: &str) -> Vec<&str> {
+pub fn words(line: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let mut rest = line.trim_start();
     while let Some(first) = rest.chars().next() {
