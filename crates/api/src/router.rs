@@ -1,7 +1,8 @@
 //! All addresses. The OpenAPI document is made from the same list, so it cannot lag behind.
 use crate::app::App;
 use crate::http::{
-    actions, agents, approvals, batch, budgets, fleets, graph, groups, halts, health, holding, instances, keys, limits, locks, permits, rules, scopes, settings, status,
+    actions, agents, approvals, batch, budgets, fleets, graph, groups, halts, health, holding,
+    instances, keys, limits, locks, permits, rules, scopes, settings, status,
 };
 use crate::{events, front, openapi, session};
 use axum::Router;

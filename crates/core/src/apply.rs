@@ -1,7 +1,9 @@
 //! What each event does to the state. Never fails (I2): an event is a fact that was decided.
 use crate::permit::grant::Keys;
 use crate::state::State;
-use crate::{action, agent, approval, budget, directory, graph, group, halt, limit, permit, rule, scope};
+use crate::{
+    action, agent, approval, budget, directory, graph, group, halt, limit, permit, rule, scope,
+};
 use fleet_types::{Event, Record};
 
 /// `keys` is what deciding has found in this very state, if it was just now.

@@ -2,7 +2,10 @@
 use crate::memory::Remembered;
 use crate::permit::grant::Keys;
 use crate::state::State;
-use crate::{action, agent, approval, budget, directory, graph, group, halt, limit, permit, rule, scope, settings};
+use crate::{
+    action, agent, approval, budget, directory, graph, group, halt, limit, permit, rule, scope,
+    settings,
+};
 use fleet_types::{Actor, Code, Command, Envelope, Event, Rejection, Reply, Time};
 
 /// What a command comes to.

@@ -1,7 +1,8 @@
 //! Everything that can be asked of a fleet, by noun.
 use crate::actor::Actor;
 use crate::{
-    action, agent, approval, budget, directory, graph, group, halt, instance, limit, permit, rule, scope, settings,
+    action, agent, approval, budget, directory, graph, group, halt, instance, limit, permit, rule,
+    scope, settings,
 };
 use serde::{Deserialize, Serialize};
 

@@ -15,7 +15,10 @@ use crate::path::{Pattern, ScopePath};
 use crate::permit::{Blocker, BudgetCharge, Denial, Extend, Finish, LimitCharge, Request};
 use crate::text::{Labels, Text};
 use crate::time::Time;
-use crate::{action, agent, approval, budget, directory, explain, graph, group, halt, limit, rule, scope, settings};
+use crate::{
+    action, agent, approval, budget, directory, explain, graph, group, halt, limit, rule, scope,
+    settings,
+};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::sync::Arc;

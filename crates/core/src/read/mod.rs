@@ -2,8 +2,8 @@
 //!
 //! Lists are paged by an opaque cursor: the name or number after which to go on.
 mod agents;
-mod graph;
 mod approvals;
+mod graph;
 mod lists;
 mod locks;
 mod permits;
@@ -11,9 +11,9 @@ mod rules;
 mod status;
 
 pub use agents::{AgentFilter, agent, agents, each_connected, instances};
-pub use graph::declared;
 pub(crate) use approvals::view as approval_view;
 pub use approvals::{ApprovalFilter, Mine, approval, approvals, delegations};
+pub use graph::declared;
 pub use lists::{actions, budgets, directory, groups, halt, halts, limits, scopes, settings};
 pub use locks::{locks, validate};
 pub use permits::{PermitFilter, explain, permit, permits};
