@@ -112,9 +112,23 @@ async fn take(request: Request, limits: &Limits) -> Result<Bytes> {
 }
 
 /// What stands in paths.
-const NAMED: [&str; 13] = [
-    "key", "fleet", "agent", "instance", "permit", "halt", "limit", "rule", "budget", "group",
-    "scope", "pattern", "approval",
+const NAMED: [&str; 16] = [
+    "key",
+    "fleet",
+    "agent",
+    "instance",
+    "permit",
+    "halt",
+    "limit",
+    "rule",
+    "budget",
+    "group",
+    "scope",
+    "pattern",
+    "approval",
+    "transaction",
+    "branch",
+    "connector",
 ];
 
 fn check_content(headers: &HeaderMap) -> Result<()> {

@@ -4,6 +4,7 @@
 use fleet_core::State;
 use fleet_core::read;
 use fleet_types::approval;
+use fleet_types::connector::Connector;
 use fleet_types::directory::Key;
 use fleet_types::explain::Explanation;
 use fleet_types::graph::Edge;
@@ -14,8 +15,9 @@ use fleet_types::session::Halt;
 use fleet_types::settings::Settings;
 use fleet_types::view::{self, Page};
 use fleet_types::{
-    Actor, AgentId, ApprovalId, BudgetId, FleetId, GroupId, HaltId, LimitId, Pattern, PermitId,
-    Rejection, ResourcePath, RuleId, ScopePath, Seq, TenantId, Time, Token, action,
+    Actor, AgentId, ApprovalId, BudgetId, ConnectorId, FleetId, GroupId, HaltId, LimitId, Pattern,
+    PermitId, Rejection, ResourcePath, RuleId, ScopePath, Seq, TenantId, Time, Token, TxnId,
+    action, txn,
 };
 use std::sync::Arc;
 
@@ -47,6 +49,30 @@ pub fn explain(
     now: Time,
 ) -> Result<Explanation, Rejection> {
     read::explain(state, by, request, now)
+}
+
+/// A part of the transactions, the oldest first.
+#[must_use]
+pub fn txns(state: &State, all: bool, after: Option<TxnId>, count: usize) -> Page<txn::View> {
+    read::txns(state, all, after, count)
+}
+
+/// A transaction with its log.
+#[must_use]
+pub fn txn(state: &State, id: TxnId) -> Option<txn::View> {
+    read::txn(state, id)
+}
+
+/// A part of the connectors.
+#[must_use]
+pub fn connectors(state: &State, after: Option<&str>, count: usize) -> Page<Connector> {
+    read::connectors(state, after, count)
+}
+
+/// A connector.
+#[must_use]
+pub fn connector(state: &State, id: &ConnectorId) -> Option<Connector> {
+    read::connector(state, id)
 }
 
 /// The directory: each tenant with its fleets and keys.

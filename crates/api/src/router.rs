@@ -1,8 +1,9 @@
 //! All addresses. The OpenAPI document is made from the same list, so it cannot lag behind.
 use crate::app::App;
 use crate::http::{
-    actions, agents, approvals, batch, budgets, fleets, graph, groups, halts, health, holding,
-    instances, keys, limits, locks, permits, rules, scopes, settings, status,
+    actions, agents, approvals, batch, budgets, connectors, fleets, graph, groups, halts, health,
+    holding, instances, keys, limits, locks, permits, rules, scopes, settings, status,
+    transactions,
 };
 use crate::{events, front, openapi, session};
 use axum::Router;
@@ -69,6 +70,20 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(approvals::comment))
         .routes(routes!(approvals::delegations, approvals::delegate))
         .routes(routes!(approvals::end_delegation))
+        .routes(routes!(transactions::list, transactions::begin))
+        .routes(routes!(transactions::get))
+        .routes(routes!(transactions::enlist))
+        .routes(routes!(transactions::hold))
+        .routes(routes!(transactions::commit))
+        .routes(routes!(transactions::abort))
+        .routes(routes!(transactions::report))
+        .routes(routes!(transactions::resolve))
+        .routes(routes!(connectors::list))
+        .routes(routes!(
+            connectors::get,
+            connectors::put,
+            connectors::delete
+        ))
         .routes(routes!(settings::get, settings::put))
         .routes(routes!(locks::list))
         .routes(routes!(locks::validate))

@@ -29,7 +29,7 @@ pub const fn of(code: Code) -> StatusCode {
         | Code::ReleaseByAgent
         | Code::ReleaseNeedsSecond
         | Code::Forbidden => StatusCode::FORBIDDEN,
-        Code::NotFound | Code::PermitUnknown => StatusCode::NOT_FOUND,
+        Code::NotFound | Code::PermitUnknown | Code::TransactionUnknown => StatusCode::NOT_FOUND,
         Code::InstanceStale
         | Code::LockHeld
         | Code::RuleViolated
@@ -43,6 +43,7 @@ pub const fn of(code: Code) -> StatusCode {
         | Code::PermitExtending
         | Code::EpochStale
         | Code::TokenStale
+        | Code::TransactionState
         | Code::Conflict => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,

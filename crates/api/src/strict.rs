@@ -405,11 +405,11 @@ mod tests {
             ),
             (
                 "{}",
-                "no kind is given, expected one of `hello`, `heartbeat`, `request`, `finish`, `renew`, `extend`, `answer`, `acknowledge_halt`, `ready`, `bye`",
+                "no kind is given, expected one of `hello`, `heartbeat`, `request`, `finish`, `renew`, `extend`, `answer`, `acknowledge_halt`, `report`, `ready`, `bye`",
             ),
             (
                 "7",
-                "invalid type: integer `7`, expected one of `hello`, `heartbeat`, `request`, `finish`, `renew`, `extend`, `answer`, `acknowledge_halt`, `ready`, `bye`",
+                "invalid type: integer `7`, expected one of `hello`, `heartbeat`, `request`, `finish`, `renew`, `extend`, `answer`, `acknowledge_halt`, `report`, `ready`, `bye`",
             ),
             (r#"{"bye":{"id":9}} x"#, "trailing characters"),
         ] {

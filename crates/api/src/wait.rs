@@ -5,7 +5,7 @@ use fleet_core::denial_of_waiter;
 use fleet_runtime::Handle;
 use fleet_types::lock::Held;
 use fleet_types::permit::{Decision, Denial, Grant};
-use fleet_types::{Code, Event, FleetId, PermitId, Record, Seq, TenantId, Token};
+use fleet_types::{Code, Event, FleetId, PermitId, Record, Seq, TenantId, Token, TxnId};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::oneshot;
@@ -25,6 +25,7 @@ struct Hub {
 #[derive(Default)]
 struct Waiting {
     by_permit: HashMap<PermitId, Vec<oneshot::Sender<Record>>>,
+    by_txn: HashMap<TxnId, Vec<oneshot::Sender<()>>>,
     followed: bool,
 }
 
@@ -37,24 +38,47 @@ impl Waits {
         handle: &Handle,
         permit: PermitId,
     ) -> oneshot::Receiver<Record> {
-        let hub = {
-            let mut hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(hubs.entry((tenant.clone(), fleet.clone())).or_default())
-        };
+        let hub = self.hub(tenant, fleet);
         let (sender, receiver) = oneshot::channel();
         let mut waiting = hub.lock();
         waiting.by_permit.entry(permit).or_default().push(sender);
-        if !waiting.followed {
-            waiting.followed = true;
-            // The decision stands behind the permit's own place.
-            tokio::spawn(follow(Arc::clone(&hub), handle.clone(), permit.0));
-        }
+        // The decision stands behind the permit's own place.
+        hub.follow(&mut waiting, handle, permit.0);
         drop(waiting);
         receiver
+    }
+
+    /// Hears of the end of this transaction. Read the state after this call and before waiting.
+    pub fn on_end(
+        &self,
+        tenant: &TenantId,
+        fleet: &FleetId,
+        handle: &Handle,
+        txn: TxnId,
+    ) -> oneshot::Receiver<()> {
+        let hub = self.hub(tenant, fleet);
+        let (sender, receiver) = oneshot::channel();
+        let mut waiting = hub.lock();
+        waiting.by_txn.entry(txn).or_default().push(sender);
+        hub.follow(&mut waiting, handle, handle.durable());
+        drop(waiting);
+        receiver
+    }
+
+    fn hub(&self, tenant: &TenantId, fleet: &FleetId) -> Arc<Hub> {
+        let mut hubs = self.hubs.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(hubs.entry((tenant.clone(), fleet.clone())).or_default())
     }
 }
 
 impl Hub {
+    fn follow(self: &Arc<Self>, waiting: &mut Waiting, handle: &Handle, from: Seq) {
+        if !waiting.followed {
+            waiting.followed = true;
+            tokio::spawn(follow(Arc::clone(self), handle.clone(), from));
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -73,17 +97,29 @@ async fn follow(hub: Arc<Hub>, handle: Handle, mut at: Seq) {
                             let _ = waiter.send(record.clone());
                         }
                     });
+                    if let Event::TxnEnded(ended) = &record.event {
+                        for waiter in waiting.by_txn.remove(&ended.txn).unwrap_or_default() {
+                            let _ = waiter.send(()); // It may have stopped waiting.
+                        }
+                    }
                 }
                 at = records.last().map_or(at, |record| record.seq);
             }
             // Who waits hears that nobody will tell, and asks again.
-            Err(_) => waiting.by_permit.clear(),
+            Err(_) => {
+                waiting.by_permit.clear();
+                waiting.by_txn.clear();
+            }
         }
         waiting.by_permit.retain(|_, waiters| {
             waiters.retain(|waiter| !waiter.is_closed());
             !waiters.is_empty()
         });
-        if waiting.by_permit.is_empty() {
+        waiting.by_txn.retain(|_, waiters| {
+            waiters.retain(|waiter| !waiter.is_closed());
+            !waiters.is_empty()
+        });
+        if waiting.by_permit.is_empty() && waiting.by_txn.is_empty() {
             waiting.followed = false;
             return;
         }

@@ -246,6 +246,7 @@ async fn nothing_under_v1_answers_without_a_key() {
                 .replace("{permit}", "p1")
                 .replace("{halt}", "h1")
                 .replace("{approval}", "a1")
+                .replace("{txn}", "t1")
                 .replace(['{', '}'], "");
             for key in [None, Some("fk_k-1_00"), Some("nonsense")] {
                 let reply = doors
@@ -281,6 +282,7 @@ async fn whoever_may_not_hears_so_whatever_was_sent() {
                 .replace("{permit}", "p1")
                 .replace("{halt}", "h1")
                 .replace("{approval}", "a1")
+                .replace("{txn}", "t1")
                 .replace(['{', '}'], "");
             for (content_type, body) in [
                 ("application/json", "{\"a\":"),

@@ -78,7 +78,9 @@ impl fmt::Display for Failure {
 /// The exit code that a code of the API stands for.
 pub const fn exit_of(code: Code) -> u8 {
     match code {
-        Code::NotFound | Code::PermitUnknown | Code::AgentUnknown => exit::NOT_FOUND,
+        Code::NotFound | Code::PermitUnknown | Code::TransactionUnknown | Code::AgentUnknown => {
+            exit::NOT_FOUND
+        }
         Code::Unauthenticated
         | Code::Forbidden
         | Code::IdentityMismatch
@@ -96,6 +98,7 @@ pub const fn exit_of(code: Code) -> u8 {
         | Code::PermitExtending
         | Code::ApprovalClosed
         | Code::AnsweredAlready
+        | Code::TransactionState
         | Code::ReleaseNeedsSecond => exit::CONFLICT,
         Code::Halted
         | Code::Paused

@@ -2,7 +2,7 @@
 use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::{
-    action, agent, approval, budget, directory, graph, group, halt, limit, permit, rule, scope,
+    action, agent, approval, budget, directory, graph, group, halt, limit, permit, rule, scope, txn,
 };
 use fleet_types::{Event, Record};
 
@@ -67,6 +67,17 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
         Event::ApprovalMoot(event) => approval::apply::moot(state, event.approval, at),
         Event::ApprovalDelegated(event) => approval::apply::delegated(state, event, at),
         Event::ApprovalDelegationEnded(event) => approval::apply::delegation_ended(state, event),
+        Event::TxnBegun(event) => txn::apply::begun(state, event, seq, at),
+        Event::TxnEnlisted(event) => txn::apply::enlisted(state, event),
+        Event::TxnHeld(event) => txn::apply::held(state, event),
+        Event::TxnPreparing(event) => txn::apply::preparing(state, event),
+        Event::TxnReported(event) => txn::apply::reported(state, event),
+        Event::TxnDecided(event) => txn::apply::decided(state, event),
+        Event::TxnMoved(event) => txn::apply::moved(state, event),
+        Event::TxnResolved(event) => txn::apply::resolved(state, event, &record.by),
+        Event::TxnEnded(event) => txn::apply::ended(state, event),
+        Event::ConnectorSet(connector) => txn::connector::set(state, connector),
+        Event::ConnectorRemoved(event) => txn::connector::removed(state, event),
         Event::FleetConfigured(settings) => state.settings = (**settings).clone(),
         Event::TenantCreated(event) => directory::tenant_created(state, event),
         Event::FleetCreated(event) => directory::fleet_created(state, event),

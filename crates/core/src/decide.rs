@@ -4,7 +4,7 @@ use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::{
     action, agent, approval, budget, directory, graph, group, halt, limit, permit, rule, scope,
-    settings,
+    settings, txn,
 };
 use fleet_types::{Actor, Code, Command, Envelope, Event, Rejection, Reply, Time};
 
@@ -82,6 +82,8 @@ pub fn decide(
         Command::Budget(command) => budget::decide::decide(state, command, now),
         Command::Graph(command) => graph::decide(state, command),
         Command::Approval(command) => approval::decide::decide(state, by, command, now),
+        Command::Txn(command) => txn::decide(state, by, command, now),
+        Command::Connector(command) => txn::connector::decide(state, command),
         Command::Configure(settings) => settings::decide(state, settings),
         Command::Directory(command) => directory::decide(state, command),
         Command::Tick => Decided::unchanged(), // `tend` has done what was due.

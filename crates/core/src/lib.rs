@@ -12,6 +12,7 @@
 //! - I7. A permit consumes everything it needs or nothing (`permit::gates`).
 //! - I8. After a halt no permit in its reach is granted until release (`halt`).
 //! - I9. Reserved + spent never passes a hard budget (`budget`).
+//! - I10. What must be done outside follows from the state (`txn::due`).
 //!
 //! One folder or file per noun; each has its `decide` and what its events do to the state.
 //! It leaves durability, clocks, threads and wire formats to others.
@@ -41,11 +42,13 @@ pub mod signal;
 mod state;
 mod step;
 mod timers;
+mod txn;
 
 pub use memory::{Answered, COUNT_MAX as MEMORY_MAX, Evicted, Key, Remembered};
 pub use permit::end::denial_of_waiter;
 pub use state::State;
 pub use step::{apply_record, next_deadline, step, step_recalled};
+pub use txn::due::{Due, due, due_of};
 
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,10 @@
 //! What the caller hears: told from the event that answers it.
 use crate::state::State;
+use crate::txn::standing;
 use fleet_types::approval::{Counted, Phase};
 use fleet_types::lock::Held;
 use fleet_types::permit::{Decision, Grant, Queued};
-use fleet_types::{ApprovalId, Event, HaltId, PermitId, Record, Reply, Token};
+use fleet_types::{ApprovalId, Event, HaltId, PermitId, Record, Reply, Token, TxnId};
 
 pub fn of(state: &State, record: &Record) -> Reply {
     match &record.event {
@@ -43,6 +44,11 @@ pub fn of(state: &State, record: &Record) -> Reply {
         },
         Event::HaltReleaseRequested(event) => Reply::ReleaseRequested { halt: event.halt },
         Event::ApprovalAnswered(event) => counted(state, event.approval, record),
+        Event::TxnBegun(_) => standing(state, TxnId(record.seq), None),
+        Event::TxnEnlisted(event) => standing(state, event.txn, Some(&event.branch.id)),
+        Event::TxnHeld(event) => standing(state, event.txn, None),
+        Event::TxnPreparing(event) => standing(state, event.txn, None),
+        Event::TxnDecided(event) => standing(state, event.txn, None),
         Event::PermitRequeued(_)
         | Event::PermitExpired(_)
         | Event::InstanceReady(_)
@@ -80,6 +86,12 @@ pub fn of(state: &State, record: &Record) -> Reply {
         | Event::ApprovalMoot(_)
         | Event::ApprovalDelegated(_)
         | Event::ApprovalDelegationEnded(_)
+        | Event::TxnReported(_)
+        | Event::TxnMoved(_)
+        | Event::TxnResolved(_)
+        | Event::TxnEnded(_)
+        | Event::ConnectorSet(_)
+        | Event::ConnectorRemoved(_)
         | Event::FleetConfigured(_)
         | Event::TenantCreated(_)
         | Event::FleetCreated(_)

@@ -6,9 +6,10 @@ use crate::read::approval_view as view;
 use crate::reply::{grant_now, grant_of};
 use crate::state::State;
 use fleet_types::approval::{Assignee, View};
-use fleet_types::halt::{Order, Target};
+use fleet_types::halt::{self, Target};
 use fleet_types::instance::InstanceKey;
 use fleet_types::permit::{Denial, Grant, Request};
+use fleet_types::txn::Order;
 use fleet_types::{AgentId, ApprovalId, Code, Epoch, Event, HaltId, PermitId, Record, Token};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,13 +39,15 @@ pub enum Signal {
         /// Which.
         halt: HaltId,
         /// As ordered.
-        order: Arc<Order>,
+        order: Arc<halt::Order>,
     },
     /// A halt was released.
     Released {
         /// Which.
         halt: HaltId,
     },
+    /// It takes part in a transaction: do this, and report.
+    Transaction(Order),
     /// Its epoch has ended: another session took over, or it missed its heartbeats.
     Ended {
         /// The epoch that ended.

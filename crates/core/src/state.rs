@@ -14,10 +14,11 @@ use crate::permit::Permits;
 use crate::rule::{RuleKey, Rules};
 use crate::scope::Tree;
 use crate::timers::Timers;
+use crate::txn::Txns;
 use fleet_types::permit::Request;
 use fleet_types::settings::Settings;
 use fleet_types::view::Totals;
-use fleet_types::{ApprovalId, Seq, Time};
+use fleet_types::{ApprovalId, Seq, Time, TxnId};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
@@ -38,6 +39,8 @@ pub struct State {
     pub(crate) budgets: Budgets,
     #[serde(default)]
     pub(crate) approvals: Approvals,
+    #[serde(default)]
+    pub(crate) txns: Txns,
     pub(crate) halts: Halts,
     pub(crate) permits: Permits,
     pub(crate) memory: Memory,
@@ -72,6 +75,8 @@ pub enum Wake {
     Approval(ApprovalId),
     /// Which approvals rules want.
     Approvals,
+    /// A transaction: something may follow from how it stands.
+    Txn(TxnId),
 }
 
 impl State {

@@ -4,7 +4,7 @@ use crate::decide::{Decided, Events, decide};
 use crate::memory::{Key, Remembered};
 use crate::permit;
 use crate::permit::grant::Keys;
-use crate::state::State;
+use crate::state::{State, Wake};
 use crate::timers::Timer;
 use fleet_types::agent::Definition;
 use fleet_types::approval::Person;
@@ -148,6 +148,8 @@ fn tend(state: &mut State, now: Time, records: &mut Vec<Record>) {
         handled += 1;
         if let Timer::Rate(permit) = timer {
             permit::queue::rate_has_room(state, armed, permit);
+        } else if let Timer::Txn(txn) = timer {
+            state.wakes.insert(Wake::Txn(txn));
         } else if let Some(event) = permit::end::due(state, armed, timer, now) {
             happen(state, event, &Actor::System, now, records);
         }

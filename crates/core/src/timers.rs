@@ -2,7 +2,7 @@
 //!
 //! Cancelling a timer is lazy: a due timer that no longer fits the state is dropped, and the heap is rebuilt
 //! when more than half of it is stale.
-use fleet_types::{ApprovalId, PermitId, Time};
+use fleet_types::{ApprovalId, PermitId, Time, TxnId};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -21,6 +21,8 @@ pub enum Timer {
     Deadline(ApprovalId),
     /// An approval should have been decided.
     Sla(ApprovalId),
+    /// A transaction must be decided.
+    Txn(TxnId),
 }
 
 /// Fewer stale ones are not worth a rebuild.

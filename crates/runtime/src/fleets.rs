@@ -1,4 +1,5 @@
 //! All fleets of a server over one journal, each opened when first asked for.
+use crate::agenda::Agenda;
 use crate::clock::{Clock, WallClock};
 use crate::handle::{Failure, Handle, Shared};
 use crate::heartbeats::Heartbeats;
@@ -36,7 +37,12 @@ pub struct Options {
     pub remembered_max: usize,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Told of every fleet that is opened, the directory aside: whoever does what is due outside begins there.
+    pub opened: Option<Opened>,
 }
+
+/// Hears of a fleet that was opened.
+pub type Opened = Arc<dyn Fn(&FleetKey, &Handle) + Send + Sync>;
 
 impl Default for Options {
     fn default() -> Self {
@@ -45,6 +51,7 @@ impl Default for Options {
             keep_events: None,
             remembered_max: fleet_core::MEMORY_MAX,
             clock: Arc::new(WallClock),
+            opened: None,
         }
     }
 }
@@ -305,6 +312,11 @@ impl Fleets {
             snapshot,
             shelf,
         };
+        if key.tenant() != DIRECTORY.0
+            && let Some(opened) = &self.inner.options.opened
+        {
+            opened(&key, &handle);
+        }
         fleets.insert(key, open);
         Ok(handle)
     }
@@ -412,6 +424,7 @@ fn prepare(
         post: Post::default(),
         heartbeats: Heartbeats::default(),
         tail: Tail::new(key.clone(), state.seq(), readers.clone()),
+        agenda: Agenda::default(),
         read_only: AtomicBool::default(),
     });
     let line = Arc::new(Line::new(key.clone(), shared.clone()));

@@ -1,4 +1,5 @@
 //! The cheap end of a fleet's writer: what doors hold.
+use crate::agenda::Agenda;
 use crate::follow::Follower;
 use crate::heartbeats::Heartbeats;
 use crate::inbox::{Inbox, Lane};
@@ -7,9 +8,10 @@ use crate::tail::Tail;
 use crate::turn::Then;
 use crate::writer::Work;
 use fleet_core::State;
-use fleet_core::signal::Signal;
+use fleet_core::signal::{Signal, To};
 use fleet_types::instance::InstanceKey;
-use fleet_types::{Answer, Envelope, Epoch, Record, Seq};
+use fleet_types::{Answer, Envelope, Epoch, Record, Seq, TxnId};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
@@ -53,6 +55,7 @@ pub(crate) struct Shared {
     pub post: Post,
     pub heartbeats: Heartbeats,
     pub tail: Tail,
+    pub agenda: Agenda,
     /// Whether the journal refused a write and it is not time yet to try again.
     pub read_only: AtomicBool,
 }
@@ -147,6 +150,18 @@ impl Handle {
     /// No session behind this outbox any more; heartbeats decide when that is a failure.
     pub fn detach(&self, key: &InstanceKey, outbox: &Arc<dyn Outbox>) {
         self.shared.post.detach(key, outbox);
+    }
+
+    /// Tells an instance something that is durable, if it is connected here.
+    pub fn tell(&self, key: &InstanceKey, signal: Signal) {
+        self.shared
+            .post
+            .deliver(vec![(To::One(key.clone()), signal)]);
+    }
+
+    /// The transactions that have changed since this was last called, durably; waits for at least one. For one caller.
+    pub async fn changed_txns(&self) -> BTreeSet<TxnId> {
+        self.shared.agenda.changed().await
     }
 
     /// The instance is alive. Not journaled.

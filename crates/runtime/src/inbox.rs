@@ -62,6 +62,8 @@ impl Lane {
             | Command::Budget(_)
             | Command::Graph(_)
             | Command::Approval(_)
+            | Command::Txn(_)
+            | Command::Connector(_)
             | Command::Configure(_)
             | Command::Directory(_)
             | Command::Tick => Lane::Return,

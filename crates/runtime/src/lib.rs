@@ -12,6 +12,7 @@
 //! - I13. The inbox is bounded; the lowest priority is refused first.
 //!
 //! `Writer` is free of threads and clocks, so that the simulator can drive it; `service` drives it for real.
+mod agenda;
 pub mod clock;
 pub mod fleets;
 pub mod follow;

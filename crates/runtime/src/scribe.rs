@@ -289,6 +289,7 @@ fn release(line: &Line, mut turn: Turn, broken: Option<Failure>) {
         for record in &turn.records {
             shared.heartbeats.follow(record);
         }
+        shared.agenda.follow(&turn.records);
     }
     turn.answer(broken.as_ref());
     if broken.is_none() {

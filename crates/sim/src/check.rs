@@ -155,6 +155,13 @@ impl Checker {
                     counted.approval
                 );
             }
+            Reply::Transaction(standing) => {
+                let txn = standing.txn;
+                assert!(
+                    txn.0.0 <= self.journal.len() as u64,
+                    "I3: {txn} is not durable"
+                );
+            }
             Reply::Halted { halt, .. } => {
                 assert!(
                     halt.0.0 <= self.journal.len() as u64,

@@ -91,6 +91,10 @@ codes! {
     PermitNotGranted = "permit_not_granted",
     /// The permit already waits for more.
     PermitExtending = "permit_extending",
+    /// The transaction is not known, or was over long ago.
+    TransactionUnknown = "transaction_unknown",
+    /// The transaction is past what is asked of it, or holds what is asked for.
+    TransactionState = "transaction_state",
     /// The same request id came with another body.
     RequestIdReused = "request_id_reused",
     /// The epoch is not the current one.

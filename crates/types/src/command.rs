@@ -1,8 +1,8 @@
 //! Everything that can be asked of a fleet, by noun.
 use crate::actor::Actor;
 use crate::{
-    action, agent, approval, budget, directory, graph, group, halt, instance, limit, permit, rule,
-    scope, settings,
+    action, agent, approval, budget, connector, directory, graph, group, halt, instance, limit,
+    permit, rule, scope, settings, txn,
 };
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,10 @@ pub enum Command {
     Graph(graph::Command),
     /// Approvals.
     Approval(Box<approval::Command>),
+    /// Transactions.
+    Txn(txn::Command),
+    /// Ways to outside systems.
+    Connector(connector::Command),
     /// The fleet's own settings.
     Configure(Box<settings::Settings>),
     /// Tenants, fleets, keys: in the directory fleet only.
@@ -97,6 +101,15 @@ impl Command {
                 approval::Verb::Delegate(_) => "approval.delegate",
                 approval::Verb::EndDelegation { .. } => "approval.end_delegation",
             },
+            Command::Txn(txn::Command::Begin(_)) => "txn.begin",
+            Command::Txn(txn::Command::Enlist { .. }) => "txn.enlist",
+            Command::Txn(txn::Command::Hold { .. }) => "txn.hold",
+            Command::Txn(txn::Command::Commit { .. }) => "txn.commit",
+            Command::Txn(txn::Command::Abort { .. }) => "txn.abort",
+            Command::Txn(txn::Command::Report(_)) => "txn.report",
+            Command::Txn(txn::Command::Resolve { .. }) => "txn.resolve",
+            Command::Connector(connector::Command::Set(_)) => "connector.set",
+            Command::Connector(connector::Command::Remove { .. }) => "connector.remove",
             Command::Configure(_) => "fleet.configure",
             Command::Directory(directory::Command::CreateTenant { .. }) => "tenant.create",
             Command::Directory(directory::Command::CreateFleet { .. }) => "fleet.create",

@@ -16,13 +16,19 @@ use crate::permit::{Blocker, BudgetCharge, Denial, Extend, Finish, LimitCharge, 
 use crate::text::{Labels, Text};
 use crate::time::Time;
 use crate::{
-    action, agent, approval, budget, directory, explain, graph, group, halt, limit, rule, scope,
-    settings,
+    action, agent, approval, budget, connector, directory, explain, graph, group, halt, limit,
+    rule, scope, settings,
 };
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::sync::Arc;
 use utoipa::ToSchema;
+
+mod txn;
+pub use txn::{
+    ConnectorRemoved, TxnBegun, TxnDecided, TxnEnded, TxnEnlisted, TxnHeld, TxnMoved, TxnPreparing,
+    TxnReported, TxnResolved,
+};
 
 /// An event with its place, its time and its cause: one entry of the journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -157,6 +163,28 @@ events! {
     ApprovalDelegated(approval::Delegation) = "approval.delegated",
     /// A delegation was ended before its time.
     ApprovalDelegationEnded(ApprovalDelegationEnded) = "approval.delegation_ended",
+    /// A transaction has begun.
+    TxnBegun(TxnBegun) = "txn.begun",
+    /// A participant takes part in a transaction.
+    TxnEnlisted(TxnEnlisted) = "txn.enlisted",
+    /// A permit is held by a transaction.
+    TxnHeld(TxnHeld) = "txn.held",
+    /// The participants of a transaction are asked whether they can commit.
+    TxnPreparing(TxnPreparing) = "txn.preparing",
+    /// What a participant has said.
+    TxnReported(TxnReported) = "txn.reported",
+    /// It is decided how a transaction ends.
+    TxnDecided(TxnDecided) = "txn.decided",
+    /// A step of a saga has moved on.
+    TxnMoved(TxnMoved) = "txn.moved",
+    /// A person has settled a branch.
+    TxnResolved(TxnResolved) = "txn.resolved",
+    /// A transaction is over.
+    TxnEnded(TxnEnded) = "txn.ended",
+    /// A connector was set.
+    ConnectorSet(Arc<connector::Connector>) = "connector.set",
+    /// A connector was removed.
+    ConnectorRemoved(ConnectorRemoved) = "connector.removed",
     /// The fleet's settings were changed.
     FleetConfigured(Box<settings::Settings>) = "fleet.configured",
     /// A tenant was added.

@@ -105,6 +105,10 @@ names! {
     BudgetId = "budget", "emea-daily";
     /// A rule.
     RuleId = "rule", "freeze-before-pay";
+    /// A branch of a two-phase commit, or a step of a saga; unique within its transaction.
+    BranchId = "branch", "ledger-eu";
+    /// A way to an outside system that takes part in transactions.
+    ConnectorId = "connector", "bank-eu";
     /// A credential; the secret itself is never kept.
     KeyId = "key", "k-3f9a";
     /// One of the answers that an approval takes.
@@ -192,6 +196,8 @@ prefixed! {
     HaltId = "h", "halt";
     /// An approval: `a` and the journal sequence of its question.
     ApprovalId = "a", "approval";
+    /// A transaction: `t` and the journal sequence of its begin.
+    TxnId = "t", "transaction";
 }
 
 #[cfg(test)]

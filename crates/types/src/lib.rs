@@ -15,6 +15,7 @@ pub mod budget;
 pub mod calendar;
 pub mod code;
 pub mod command;
+pub mod connector;
 pub mod directory;
 pub mod event;
 pub mod explain;
@@ -36,6 +37,7 @@ pub mod session;
 pub mod settings;
 pub mod text;
 pub mod time;
+pub mod txn;
 pub mod view;
 
 pub use actor::{Actor, Role};
@@ -43,9 +45,9 @@ pub use code::Code;
 pub use command::{Command, Envelope};
 pub use event::{Event, Record};
 pub use id::{
-    ActionName, AgentId, ApprovalId, BudgetId, Epoch, FieldId, FleetId, GroupId, HaltId,
-    InstanceId, KeyId, LimitId, OptionId, PermitId, RequestId, RuleId, Seq, TenantId, Token,
-    Version,
+    ActionName, AgentId, ApprovalId, BranchId, BudgetId, ConnectorId, Epoch, FieldId, FleetId,
+    GroupId, HaltId, InstanceId, KeyId, LimitId, OptionId, PermitId, RequestId, RuleId, Seq,
+    TenantId, Token, TxnId, Version,
 };
 pub use path::{Pattern, ResourcePath, ScopePath};
 pub use pointer::Pointer;

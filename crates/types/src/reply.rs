@@ -6,6 +6,7 @@ use crate::id::{Epoch, HaltId, Seq};
 use crate::permit::{Decision, Grant, Queued};
 use crate::text::Text;
 use crate::time::Time;
+use crate::txn;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use utoipa::ToSchema;
@@ -50,6 +51,8 @@ pub enum Reply {
     },
     /// A voice was counted.
     Counted(approval::Counted),
+    /// A transaction stands so now.
+    Transaction(txn::Standing),
     /// Done, as of this place in the journal.
     Done {
         /// Where.

@@ -50,6 +50,10 @@ operations! {
     ReadLimits: Viewer, Within;
     /// Rules.
     ReadRules: Viewer, Within;
+    /// Transactions of the agents within the key's scope.
+    ReadTxns: Viewer, Within;
+    /// Connectors.
+    ReadConnectors: Viewer, Never;
     /// Budgets.
     ReadBudgets: Viewer, Within;
     /// Approvals; whoever is asked sees the one that it is asked for, wherever that stands.
@@ -80,6 +84,8 @@ operations! {
     AnswerApproval: Agent, Freely;
     /// Let another answer in one's place.
     Delegate: Agent, Freely;
+    /// Begin a transaction, enlist, commit, abort, report.
+    Transact: Agent, Within;
     /// Order a halt.
     Halt: Operator, Within;
     /// Release a halt.
@@ -100,12 +106,16 @@ operations! {
     SetBudget: Operator, Within;
     /// Ask others to approve instead.
     ReassignApproval: Admin, Within;
+    /// Settle a branch of a transaction by hand.
+    ResolveTxn: Operator, Within;
     /// Set or remove a group.
     SetGroup: Operator, Never;
     /// Declare an edge of the dependency graph, or take it back.
     DeclareEdge: Operator, Never;
     /// Say which actions reduce risk.
     SetAction: Admin, Never;
+    /// Set or remove a connector: it names credentials of the server.
+    SetConnector: Admin, Never;
     /// Change the fleet's settings.
     Configure: Admin, Never;
     /// Issue, list and revoke keys.

@@ -7,6 +7,7 @@ pub mod agents;
 pub mod approvals;
 pub mod batch;
 pub mod budgets;
+pub mod connectors;
 pub mod fleets;
 pub mod graph;
 pub mod groups;
@@ -22,6 +23,7 @@ pub mod rules;
 pub mod scopes;
 pub mod settings;
 pub mod status;
+pub mod transactions;
 pub mod wait;
 
 use crate::door::Door;
@@ -75,7 +77,8 @@ impl Changed {
             | Reply::Counted(_)
             | Reply::Connected { .. }
             | Reply::Halted { .. }
-            | Reply::ReleaseRequested { .. } => Changed {
+            | Reply::ReleaseRequested { .. }
+            | Reply::Transaction(_) => Changed {
                 changed: true,
                 seq: None,
             },

@@ -37,7 +37,10 @@ pub fn frame(id: u64, answer: Result<Answer, Failure>) -> ServerFrame {
         Reply::Counted(counted) => ServerFrame::Counted(CountedFrame { id, counted }),
         Reply::Unchanged => ServerFrame::Done(Done { id, seq: None }),
         // No frame asks for these.
-        Reply::Connected { .. } | Reply::Halted { .. } | Reply::ReleaseRequested { .. } => problem(
+        Reply::Connected { .. }
+        | Reply::Halted { .. }
+        | Reply::ReleaseRequested { .. }
+        | Reply::Transaction(_) => problem(
             Some(id),
             Problem::new(
                 Code::Internal,
@@ -59,6 +62,7 @@ pub fn signal(signal: Signal) -> ServerFrame {
         Signal::Approval(approval) => ServerFrame::Approval(Approval { approval }),
         Signal::Halted { halt, order } => ServerFrame::Halt(Halt { halt, order }),
         Signal::Released { halt } => ServerFrame::Released(Released { halt }),
+        Signal::Transaction(order) => ServerFrame::Transaction(order),
         Signal::Ended { epoch } => ServerFrame::Ended(Ended { epoch }),
     }
 }

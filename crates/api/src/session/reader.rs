@@ -6,7 +6,7 @@ use fleet_types::approval;
 use fleet_types::instance::{self, InstanceKey};
 use fleet_types::permit::{self, Holder};
 use fleet_types::session::{Answer, Ask, ClientFrame, Hello, PROTOCOL};
-use fleet_types::{Code, Command, Epoch, RequestId, Role};
+use fleet_types::{Code, Command, Epoch, RequestId, Role, txn};
 use serde::Deserialize;
 use std::fmt::Write;
 use std::sync::Arc;
@@ -169,6 +169,13 @@ pub fn step(frame: ClientFrame, who: &mut Identity) -> Step {
                 in_flight: seen.in_flight,
             });
             match seen.id {
+                Some(id) => Step::Submit(id, command),
+                None => Step::SubmitQuietly(command),
+            }
+        }
+        ClientFrame::Report(said) => {
+            let command = Command::Txn(txn::Command::Report(Box::new(said.report)));
+            match said.id {
                 Some(id) => Step::Submit(id, command),
                 None => Step::SubmitQuietly(command),
             }

@@ -231,12 +231,68 @@ fn words(record: &Record) -> String {
             because(&e.reason)
         ),
         Event::ApprovalDelegationEnded(e) => format!("{} by {by}{}", e.from, because(&e.reason)),
+        Event::TxnBegun(_)
+        | Event::TxnEnlisted(_)
+        | Event::TxnHeld(_)
+        | Event::TxnPreparing(_)
+        | Event::TxnReported(_)
+        | Event::TxnDecided(_)
+        | Event::TxnMoved(_)
+        | Event::TxnResolved(_)
+        | Event::TxnEnded(_) => transaction(record),
+        Event::ConnectorSet(e) => format!("{} by {by}", e.id),
+        Event::ConnectorRemoved(e) => format!("{} by {by}", e.connector),
         Event::FleetConfigured(_) => format!("settings by {by}"),
         Event::TenantCreated(e) => e.tenant.to_string(),
         Event::FleetCreated(e) => format!("{} {}", e.tenant, e.fleet),
         Event::KeyIssued(e) => format!("{} by {by}", e.id),
         Event::KeyRevoked(e) => format!("{} by {by}", e.key),
         Event::CommandRejected(e) => format!("{} by {by}: {}: {}", e.command, e.code, e.message),
+    }
+}
+
+/// What happened to a transaction.
+fn transaction(record: &Record) -> String {
+    match &record.event {
+        Event::TxnBegun(e) => format!("t{} {}", record.seq, e.begin.agent),
+        Event::TxnEnlisted(e) => format!("{} {}", e.txn, e.branch.id),
+        Event::TxnHeld(e) => format!("{} {}", e.txn, e.permit),
+        Event::TxnPreparing(e) => e.txn.to_string(),
+        Event::TxnReported(e) => format!(
+            "{} {} {} {}{}",
+            e.txn,
+            e.branch,
+            e.phase.as_str(),
+            show::word(&e.outcome),
+            because(&e.reason)
+        ),
+        Event::TxnDecided(e) => {
+            format!(
+                "{} {}{}",
+                e.txn,
+                show::word(&e.decision),
+                because(&e.reason)
+            )
+        }
+        Event::TxnMoved(e) => {
+            format!(
+                "{} {} {}{}",
+                e.txn,
+                e.branch,
+                show::word(&e.became),
+                because(&e.reason)
+            )
+        }
+        Event::TxnResolved(e) => format!(
+            "{} {} {} by {}{}",
+            e.txn,
+            e.branch,
+            show::word(&e.verdict),
+            show::actor(&record.by),
+            because(&e.reason)
+        ),
+        Event::TxnEnded(e) => format!("{} {}", e.txn, show::word(&e.state)),
+        other => other.name().to_owned(),
     }
 }
 

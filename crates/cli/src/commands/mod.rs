@@ -6,6 +6,7 @@ mod approvals;
 mod audit;
 mod budgets;
 mod completions;
+mod connectors;
 mod demo;
 mod dev;
 mod doctor;
@@ -25,6 +26,7 @@ mod scopes;
 mod serve;
 mod server;
 mod status;
+mod txn;
 
 use crate::context::Global;
 use crate::failure::Outcome;
@@ -60,6 +62,12 @@ pub enum Command {
     /// Budgets: how much money, how many tokens
     #[command(subcommand)]
     Budgets(budgets::Command),
+    /// Transactions: several actions that happen together or not at all
+    #[command(subcommand)]
+    Txn(txn::Command),
+    /// Connectors: ways to the systems that take part in transactions
+    #[command(subcommand)]
+    Connectors(connectors::Command),
     /// The tree of scopes
     #[command(subcommand)]
     Scopes(scopes::Command),
@@ -120,6 +128,8 @@ impl Command {
             Command::Rules(command) => rules::run(global, command).await,
             Command::Approvals(command) => approvals::run(global, command).await,
             Command::Budgets(command) => budgets::run(global, command).await,
+            Command::Txn(command) => txn::run(global, command).await,
+            Command::Connectors(command) => connectors::run(global, command).await,
             Command::Scopes(command) => scopes::run(global, command).await,
             Command::Groups(command) => groups::run(global, command).await,
             Command::Actions(command) => actions::run(global, command).await,

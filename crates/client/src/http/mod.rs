@@ -8,10 +8,12 @@ mod fleet;
 mod graph;
 mod permits;
 mod things;
+mod transactions;
 
 pub use approvals::ApprovalFilter;
 pub use fleet::{AgentFilter, Fleet, PageOf};
 pub use permits::{Ended, PermitFilter};
+pub use transactions::{EndTxn, NewTxn};
 
 use crate::error::{Error, Kind, Result};
 use bodies::{Changed, FleetList, IssuedKey, Key, KeyList, Named, NewKey};

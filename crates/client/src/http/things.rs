@@ -4,8 +4,8 @@ use super::fleet::{Fleet, last};
 use super::query;
 use crate::error::Result;
 use fleet_types::{
-    BudgetId, GroupId, LimitId, Pattern, RuleId, ScopePath, Text, action, budget, group, limit,
-    rule, scope, view,
+    BudgetId, ConnectorId, GroupId, LimitId, Pattern, RuleId, ScopePath, Text, action, budget,
+    connector, group, limit, rule, scope, view,
 };
 
 macro_rules! things {
@@ -53,6 +53,7 @@ things! {
     "action", "actions": actions action put_action remove_action, Pattern, action::Action [pattern], action::Action;
     "limit", "limits": limits limit put_limit remove_limit, LimitId, limit::Limit [id], view::Limit;
     "rule", "rules": rules rule put_rule remove_rule, RuleId, rule::Rule [id], view::Rule;
+    "connector", "connectors": connectors connector put_connector remove_connector, ConnectorId, connector::Connector [id], connector::Connector;
     "budget", "budgets": budgets budget put_budget remove_budget, BudgetId, budget::Budget [id], view::Budget;
 }
 

@@ -28,7 +28,7 @@ use fleet_types::lock::Claim;
 use fleet_types::permit::{Decision, Ending, Grant};
 use fleet_types::session::{
     AcknowledgeHalt, Answer, Ask as AskFrame, Bye, ClientFrame, Extend, FRAME_BYTES_MAX, Finish,
-    Finished, PermitRequest, Ready, Renew,
+    Finished, PermitRequest, Ready, Renew, Report,
 };
 use fleet_types::{
     AgentId, ApprovalId, Epoch, FleetId, HaltId, InstanceId, Labels, Millis, PermitId, RequestId,
@@ -377,6 +377,19 @@ impl Session {
             id: Some(id),
             halt,
             in_flight,
+        });
+        self.call(id, &frame, What::Plain).await.map(drop)
+    }
+
+    /// Says how a part of a transaction went, as [`Signal::Transaction`] has told it.
+    ///
+    /// # Errors
+    /// When it is not this agent's to say, or the session is over.
+    pub async fn report(&self, report: fleet_types::txn::Report) -> Result<()> {
+        let id = self.next_id();
+        let frame = ClientFrame::Report(Report {
+            id: Some(id),
+            report,
         });
         self.call(id, &frame, What::Plain).await.map(drop)
     }

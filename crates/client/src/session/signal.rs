@@ -3,6 +3,7 @@ use crate::error::Error;
 use fleet_types::approval::View;
 use fleet_types::permit::{Decision, Denial, Grant};
 use fleet_types::session::Halt;
+use fleet_types::txn::Order;
 use fleet_types::{Code, Epoch, HaltId, PermitId};
 use std::sync::Arc;
 
@@ -35,6 +36,8 @@ pub enum Signal {
     Granted(Grant),
     /// A request that was told "queued" is denied.
     Denied(Denial),
+    /// A part of a transaction is this instance's to do; told again until it is reported.
+    Transaction(Order),
     /// This life is over: too many heartbeats were missed, or another session took its place.
     Ended(Epoch),
     /// The session is over for good.

@@ -153,6 +153,8 @@ fn held_by(state: &State, agent: AgentKey, key: &InstanceKey) -> Vec<PermitId> {
             let holder = permit.request.instance.as_ref();
             holder.is_some_and(|holder| holder.id == key.instance)
         })
+        // What a transaction holds ends with it, not with whoever asked for it.
+        .filter(|permit| state.txns.holder_of(permit.id).is_none())
         .map(|permit| permit.id)
         .collect();
     permits.sort_unstable();

@@ -1,7 +1,7 @@
 //! Ordering and releasing halts.
 use super::reaches;
 use crate::agent::AgentKey;
-use crate::decide::{Decided, invalid, rejected};
+use crate::decide::{Decided, Events, invalid, rejected};
 use crate::permit::Phase;
 use crate::state::State;
 use fleet_types::event::{HaltOrdered, HaltReleaseRequested, HaltReleased};
@@ -71,19 +71,27 @@ fn order(state: &State, by: &Actor, order: &Order) -> Decided {
             Mode::Pause => false,
             Mode::RiskReducingOnly => waits && !state.actions.reduces_risk(&permit.request.action),
         };
-        if ends && reached(permit.agent) {
+        if ends && reached(permit.agent) && state.txns.holder_of(permit.id).is_none() {
             revoked.push(permit.id);
         }
     }
     revoked.sort_unstable();
-    Decided::event(Event::HaltOrdered(HaltOrdered {
+    let aborted = match order.mode {
+        Mode::Immediate => crate::txn::end::halted(state, &order.reason, reached),
+        Mode::Graceful | Mode::Pause | Mode::RiskReducingOnly => Vec::new(),
+    };
+    let answer = Event::HaltOrdered(HaltOrdered {
         order: order.clone(),
         release_by_two: order
             .release_by_two
             .unwrap_or(state.settings.release_by_two),
         reach: reach as u64,
         revoked,
-    }))
+    });
+    Decided::Events(Events {
+        then: aborted,
+        ..Events::one(answer)
+    })
 }
 
 fn release(state: &State, by: &Actor, id: HaltId, reason: &Text) -> Decided {

@@ -7,7 +7,7 @@ use crate::memory::Outcome;
 use crate::rule::tally::How;
 use crate::state::State;
 use crate::timers::Timer;
-use crate::{approval, budget, limit};
+use crate::{approval, budget, limit, txn};
 use fleet_types::budget::Cost;
 use fleet_types::event::{Denied, Expired, ExtensionDenied, Finished, RuleTripped};
 use fleet_types::explain::Gate;
@@ -165,6 +165,7 @@ pub fn finished(state: &mut State, event: &Finished, at: Time) {
         }
         Ending::Cancelled => state.totals.cancelled += 1,
     }
+    txn::permit_moved(state, finish.permit, Some(Code::PermitUnknown));
 }
 
 /// A throttle that is passed for the first time stops the thing from now on.
@@ -224,6 +225,7 @@ pub fn denied(state: &mut State, event: &Denied, at: Time) {
     state
         .memory
         .remember(at, state.seq, &event.request, outcome);
+    txn::permit_moved(state, denial.permit, Some(denial.code));
     if denial.code == Code::Cancelled {
         state.totals.cancelled += 1;
     } else {
@@ -265,6 +267,7 @@ fn taken_back(state: &mut State, id: PermitId, why: Code) -> Option<u32> {
             state.memory.remember(at, seq, &permit.request, outcome);
         }
     }
+    txn::permit_moved(state, id, Some(why));
     Some(permit.agent)
 }
 
@@ -329,7 +332,7 @@ pub fn due(state: &State, armed: Time, timer: Timer, now: Time) -> Option<Event>
                 denial: request::denial(id, *stop, Vec::new()),
             }))
         }
-        Timer::Rate(_) => None, // Handled where it wakes the limit's queue.
+        Timer::Rate(_) | Timer::Txn(_) => None, // Handled where they wake who waits.
         Timer::Deadline(id) => approval::due::deadline(state, id, now),
         Timer::Sla(id) => approval::due::sla(state, id),
     }
@@ -338,11 +341,15 @@ pub fn due(state: &State, armed: Time, timer: Timer, now: Time) -> Option<Event>
 /// Whether a timer still fits the state.
 pub fn is_live(state: &State, armed: Time, timer: Timer) -> bool {
     match timer {
-        Timer::Lease(id) => state
-            .permits
-            .find(id)
-            .and_then(super::Permit::granted)
-            .is_some_and(|granted| granted.expires_at == armed),
+        Timer::Lease(id) => {
+            state
+                .permits
+                .find(id)
+                .and_then(super::Permit::granted)
+                .is_some_and(|granted| granted.expires_at == armed)
+                && state.txns.holder_of(id).is_none()
+        } // What a transaction holds ends with it.
+        Timer::Txn(id) => txn::is_live(state, armed, id),
         Timer::Wait(id) => state
             .permits
             .find(id)

@@ -12,7 +12,7 @@ use crate::rule::judge::MarkKeys;
 use crate::rule::tally::How;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
-use crate::{approval, budget, limit, rule};
+use crate::{approval, budget, limit, rule, txn};
 use fleet_types::event::Granted;
 use fleet_types::limit::Each;
 use fleet_types::lock::Claim;
@@ -131,6 +131,7 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
             approval::apply::settle(state, event.permit);
             book(state, event, agent);
             state.permits[key].phase = phase;
+            txn::permit_moved(state, event.permit, None);
             key
         }
         None => {

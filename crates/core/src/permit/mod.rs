@@ -313,6 +313,9 @@ pub fn decide(
     recalled: Option<&Remembered>,
     now: Time,
 ) -> Decided {
+    if let Some(refused) = crate::txn::guards(state, command) {
+        return refused;
+    }
     match command {
         Command::Request(asked) => request::decide(state, by, asked, recalled, now),
         Command::Finish(finish) => end::decide(state, by, finish, now),
@@ -367,6 +370,7 @@ pub fn rebuild(state: &mut State) {
         }
     }
     crate::approval::rebuild(state);
+    crate::txn::rebuild(state);
     // Whoever waits gets another try: what they wait for may have been released by the last record.
     state.wakes.clear();
 }

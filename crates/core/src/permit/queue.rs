@@ -281,6 +281,7 @@ pub fn next_for(
     let place_of = |key: PermitKey| state.permits[key].place(key);
     let places: Vec<Place> = match wake {
         Wake::Halts => return next_halted(state, after, now),
+        Wake::Txn(id) => return crate::txn::next::next(state, *id, now),
         Wake::Agent(key) => {
             let agent = state.agents.agents.get(*key)?;
             agent.waiting.first().copied().into_iter().collect()
@@ -325,7 +326,8 @@ pub fn next_for(
             | Wake::Rule(..)
             | Wake::Lock(_)
             | Wake::Approval(_)
-            | Wake::Approvals => {}
+            | Wake::Approvals
+            | Wake::Txn(_) => {}
         }
     }
     None

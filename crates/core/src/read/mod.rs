@@ -9,6 +9,7 @@ mod locks;
 mod permits;
 mod rules;
 mod status;
+mod txns;
 
 pub use agents::{AgentFilter, agent, agents, each_connected, instances};
 pub(crate) use approvals::view as approval_view;
@@ -19,6 +20,7 @@ pub use locks::{locks, validate};
 pub use permits::{PermitFilter, explain, permit, permits};
 pub use rules::rules;
 pub use status::status;
+pub use txns::{connector, connectors, owns, txn, txns};
 
 use crate::state::State;
 use fleet_types::view::Page;

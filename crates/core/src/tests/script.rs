@@ -16,8 +16,12 @@
 //! answer AGENT REQUEST OPTION [comment=TEXT] [field=NAME:VALUE…]         escalate|comment AGENT REQUEST [TEXT]
 //! reassign AGENT REQUEST ASSIGNEE… [needed=N]     delegate TO for=MS [from=PERSON]     undelegate [from=PERSON]
 //!   role=ROLE [within=SCOPE] as=PERSON where somebody answers; role admin unless by=agent or by=key, then agent, operator
+//! connector ID postgres|webhook                          unconnector ID
+//! begin AGENT TXN [timeout=MS] [members=A,B]             saga AGENT TXN {JSON steps without spaces} [timeout=MS]
+//! enlist AGENT TXN BRANCH session:A/I|webhook:C|postgres:C    hold AGENT TXN REQUEST    commit|abort AGENT TXN
+//! report TXN BRANCH PHASE OUTCOME [attempt=N] (by the server)  resolve TXN BRANCH VERDICT [why=WORD]
 //! sleep MS     clock MS (jumps, without ticks)     tick     by=ACTOR anywhere: local, system, agent:A, key:K
-//! see approvals|locks|permits|limit ID|budget ID|halt NAME|instances AGENT|agent ID|status    valid PATH REQUEST
+//! see approvals|txn TXN|log TXN|due|locks|permits|limit ID|budget ID|halt NAME|instances AGENT|agent ID|status    valid PATH REQUEST
 //! ```
 use super::show::{self, Names};
 use super::world::{Outcome, World};
@@ -186,10 +190,18 @@ impl Player {
             }
             _ => {
                 let command = self.command(&line);
-                let (by, registers) = (line.by(), matches!(command, Command::Agent(_)));
+                let mut by = line.by();
+                if line.word(0) == "report" && line.option("by").is_none() {
+                    by = Actor::System;
+                }
+                let registers = matches!(command, Command::Agent(_));
                 let outcome = self.world.run(by.clone(), command);
                 if let Ok(Reply::Halted { halt, .. }) = &outcome.answer {
                     self.names.halts.insert(*halt, line.word(1).to_owned());
+                }
+                if let Ok(Reply::Transaction(standing)) = &outcome.answer {
+                    let name = line.word(2).to_owned();
+                    self.names.txns.entry(standing.txn).or_insert(name);
                 }
                 if let Ok(Reply::Connected { epoch, .. }) = &outcome.answer {
                     let epochs = self.epochs.entry(line.word(1).to_owned()).or_default();
@@ -313,6 +325,72 @@ impl Player {
             "answer" | "escalate" | "reassign" | "comment" | "delegate" | "undelegate" => {
                 self.approval(line)
             }
+            "connector" => {
+                let to = match line.word(2) {
+                    "postgres" => json!({"postgres": {"url": {"env": "CONNECTOR_TEST"}}}),
+                    _ => {
+                        json!({"webhook": {"url": "http://h/", "secret": {"env": "CONNECTOR_TEST"}}})
+                    }
+                };
+                let body = json!({"id": id, "to": to, "mark": format!("m-{id}")});
+                command("connector", json!({ "set": body }))
+            }
+            "unconnector" => command("connector", json!({"remove": {"connector": id}})),
+            "begin" | "saga" => {
+                let steps = (line.word(0) == "saga").then(|| {
+                    let steps: Value = serde_json::from_str(line.word(3)).unwrap();
+                    steps
+                });
+                let members: Vec<&str> = line
+                    .option("members")
+                    .map_or(Vec::new(), |list| list.split(',').collect());
+                let body = compact(json!({
+                    "request_id": line.word(2), "agent": id, "timeout_ms": line.number("timeout"),
+                    "kind": if steps.is_some() { "saga" } else { "two_phase" },
+                    "steps": steps, "members": members,
+                }));
+                command("txn", json!({ "begin": body }))
+            }
+            "enlist" => {
+                let (kind, rest) = line.word(4).split_once(':').unwrap();
+                let body = match (kind, rest.split_once('/')) {
+                    ("session", Some((agent, instance))) => {
+                        json!({"session": {"agent": agent, "instance": instance}})
+                    }
+                    (kind, _) => json!({ kind: {"connector": rest} }),
+                };
+                let branch = json!({"id": line.word(3), "participant": body});
+                command(
+                    "txn",
+                    json!({"enlist": {"txn": self.txn(line.word(2)), "agent": id, "branch": branch}}),
+                )
+            }
+            "hold" => {
+                let permit = self.world.permit_of(id, line.word(3));
+                let permit = permit.map_or_else(|| "p999".to_owned(), |permit| permit.to_string());
+                command(
+                    "txn",
+                    json!({"hold": {"txn": self.txn(line.word(2)), "agent": id, "permit": permit}}),
+                )
+            }
+            "commit" | "abort" => {
+                let body = json!({"txn": self.txn(line.word(2)), "agent": id});
+                command("txn", json!({ line.word(0): body }))
+            }
+            "report" => command(
+                "txn",
+                json!({"report": compact(json!({
+                    "txn": self.txn(id), "branch": line.word(2), "phase": line.word(3),
+                    "outcome": line.word(4), "attempt": line.number("attempt"),
+                }))}),
+            ),
+            "resolve" => command(
+                "txn",
+                json!({"resolve": {
+                    "txn": self.txn(id), "branch": line.word(2), "verdict": line.word(3),
+                    "reason": line.option("why").unwrap_or("seen"),
+                }}),
+            ),
             "connect" | "ready" | "leave" | "miss" | "ack" => self.instance(line),
             "halt" => halt(line),
             "release" => {
@@ -394,6 +472,13 @@ impl Player {
                 "speaks_as": line.option("as").map(person), "verb": verb,
             }),
         )
+    }
+
+    /// The transaction of this name.
+    fn txn(&self, name: &str) -> String {
+        let mut txns = self.names.txns.iter().rev();
+        let found = txns.find(|(_, known)| *known == name);
+        found.map_or_else(|| "t999".to_owned(), |(id, _)| id.to_string())
     }
 
     fn settings(&self, line: &Line<'_>) -> Command {
@@ -677,6 +762,50 @@ impl Player {
                     ),
                     format!("{:?}", status.totals),
                 ]
+            }
+            "txn" | "log" => {
+                let id = self.txn(line.word(2)).parse().unwrap();
+                let Some(txn) = crate::read::txn(state, id) else {
+                    return vec!["unknown".into()];
+                };
+                if line.word(1) == "log" {
+                    return txn
+                        .log
+                        .iter()
+                        .map(|entry| names.renamed(entry.what.as_str()))
+                        .collect();
+                }
+                let held: Vec<String> = txn
+                    .permits
+                    .iter()
+                    .map(|permit| names.permit(*permit))
+                    .collect();
+                let mut lines = vec![format!(
+                    "{:?}{} holds {}",
+                    txn.state,
+                    if txn.stuck { " (stuck)" } else { "" },
+                    held.join(" ")
+                )];
+                lines.extend(
+                    txn.branches
+                        .iter()
+                        .map(|it| format!("{} {:?}", it.branch, it.state)),
+                );
+                lines
+            }
+            "due" => {
+                let dues = crate::due(state).into_iter();
+                let show = |due: crate::Due| {
+                    let at = show::time(due.at, &self.world);
+                    let (order, txn) = (&due.order, names.txn(due.order.txn));
+                    format!(
+                        "{txn} {} {} {} at {at}",
+                        order.branch,
+                        order.phase.as_str(),
+                        order.attempt
+                    )
+                };
+                dues.map(show).collect()
             }
             other => panic!("nothing to see of {other}"),
         }

@@ -54,5 +54,5 @@ macro_rules! scripts {
 }
 
 scripts! {
-    agents approvals budgets concurrency deadlocks extensions fairness graph groups halts instances locks memory permits rates rules settings
+    agents approvals budgets concurrency deadlocks extensions fairness graph groups halts instances locks memory permits rates rules sagas settings txns
 }

@@ -4,7 +4,7 @@ use fleet_types::approval::{Means, Subject};
 use fleet_types::explain::Gate;
 use fleet_types::lock::Held;
 use fleet_types::permit::{Blocker, Decision, Denial};
-use fleet_types::{Answer, ApprovalId, Event, HaltId, PermitId, Record, Reply, Time};
+use fleet_types::{Answer, ApprovalId, Event, HaltId, PermitId, Record, Reply, Time, TxnId};
 use std::collections::BTreeMap;
 
 /// Names that a script gave to numbers, so that its text does not change when a record is added.
@@ -13,6 +13,7 @@ pub struct Names {
     pub permits: BTreeMap<PermitId, String>,
     pub halts: BTreeMap<HaltId, String>,
     pub approvals: BTreeMap<ApprovalId, String>,
+    pub txns: BTreeMap<TxnId, String>,
     pub tokens: BTreeMap<u64, String>,
 }
 
@@ -43,6 +44,13 @@ impl Names {
             }
             Event::PermitQueued(event) => (event.permit, &event.request),
             Event::PermitDenied(event) => (event.denial.permit, &event.request),
+            Event::TxnHeld(event) => {
+                if let Some(branch) = &event.branch {
+                    let name = format!("{}/{branch}", self.txn(event.txn));
+                    self.permits.insert(event.permit, name);
+                }
+                return;
+            }
             _ => return,
         };
         self.permits.insert(permit, request.request_id.to_string());
@@ -63,14 +71,20 @@ impl Names {
         known.unwrap_or_else(|| id.to_string())
     }
 
+    pub fn txn(&self, id: TxnId) -> String {
+        let known = self.txns.get(&id).cloned();
+        known.unwrap_or_else(|| id.to_string())
+    }
+
     /// A text with the script's names in place of numbers.
-    fn renamed(&self, text: &str) -> String {
+    pub fn renamed(&self, text: &str) -> String {
         let word = |word: &str| {
             let bare = word.trim_end_matches([':', ';', ',']);
-            let name = match (bare.parse(), bare.parse(), bare.parse()) {
-                (Ok(permit), _, _) => self.permit(permit),
-                (_, Ok(halt), _) => self.halt(halt),
-                (_, _, Ok(approval)) => self.approval(approval),
+            let name = match (bare.parse(), bare.parse(), bare.parse(), bare.parse()) {
+                (Ok(permit), _, _, _) => self.permit(permit),
+                (_, Ok(halt), _, _) => self.halt(halt),
+                (_, _, Ok(approval), _) => self.approval(approval),
+                (_, _, _, Ok(txn)) => self.txn(txn),
                 _ => bare.to_owned(),
             };
             name + &word[bare.len()..]
@@ -81,6 +95,12 @@ impl Names {
     fn permits(&self, ids: &[PermitId]) -> String {
         let names: Vec<String> = ids.iter().map(|id| self.permit(*id)).collect();
         names.join(" ")
+    }
+
+    fn gid(&self, gid: &str) -> String {
+        let words: Vec<&str> = gid.split(':').collect();
+        let named = words.iter().map(|word| self.renamed(word));
+        named.collect::<Vec<_>>().join(":")
     }
 
     pub fn held(&self, held: &[Held]) -> String {
@@ -211,6 +231,19 @@ impl Names {
                 format!("counted: {state}, {} missing", counted.missing)
             }
             Ok(Reply::ReleaseRequested { .. }) => "release requested".into(),
+            Ok(Reply::Transaction(standing)) => {
+                let gid = standing
+                    .gid
+                    .as_ref()
+                    .map(|gid| format!(" as {}", self.gid(gid)));
+                format!(
+                    "{} {:?} until {}{}",
+                    self.txn(standing.txn),
+                    standing.state,
+                    time(standing.deadline, world),
+                    gid.unwrap_or_default()
+                )
+            }
             Ok(Reply::Done { .. }) => "done".into(),
             Ok(Reply::Unchanged) => "unchanged".into(),
         }
@@ -289,6 +322,41 @@ impl Names {
             }
             Event::InstanceDisconnected(event) | Event::InstanceFailed(event) => {
                 format!("released: {}", self.permits(&event.released))
+            }
+            Event::TxnHeld(event) => {
+                let (txn, permit) = (self.txn(event.txn), self.permit(event.permit));
+                format!("{txn} holds {permit}")
+            }
+            Event::TxnReported(event) => {
+                let again = event
+                    .again_at
+                    .map(|at| format!(", again at {}", time(at, world)));
+                format!(
+                    "{} {} {:?}{}",
+                    self.txn(event.txn),
+                    event.branch,
+                    event.became,
+                    again.unwrap_or_default()
+                )
+            }
+            Event::TxnDecided(event) => {
+                let why = self.renamed(event.reason.as_str());
+                let code = event.code.map(|code| format!(" {code}: {why}"));
+                let code = code.unwrap_or_default();
+                format!("{} decided {:?}{code}", self.txn(event.txn), event.decision)
+            }
+            Event::TxnMoved(event) => {
+                format!(
+                    "{} {} {:?}",
+                    self.txn(event.txn),
+                    event.branch,
+                    event.became
+                )
+            }
+            Event::TxnEnded(event) => format!("{} {:?}", self.txn(event.txn), event.state),
+            Event::PermitFinished(event) => {
+                let permit = self.permit(event.finish.permit);
+                format!("{permit} {:?}", event.finish.ending)
             }
             event => event.name().to_owned(),
         }

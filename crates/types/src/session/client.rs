@@ -7,6 +7,7 @@ use crate::lock::Claim;
 use crate::permit::{Ending, claims, is_zero};
 use crate::text::{Labels, Text};
 use crate::time::Millis;
+use crate::txn;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ pub enum ClientFrame {
     Answer(Answer),
     /// A halt was seen. Answered by `done` if it has an id.
     AcknowledgeHalt(AcknowledgeHalt),
+    /// How a part of a transaction went. Answered by `done` if it has an id.
+    Report(Report),
     /// Cleaned up after a failure. Answered by `done`.
     Ready(Ready),
     /// Good-bye: everything held is released and the session is closed. Answered by `done`.
@@ -159,6 +162,18 @@ pub struct AcknowledgeHalt {
     /// Permits it still works on.
     #[serde(default)]
     pub in_flight: u32,
+}
+
+/// How a part of a transaction went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ReportFrame)]
+#[serde(deny_unknown_fields)]
+pub struct Report {
+    /// The client's own number of this frame; absent: no answer is wanted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    /// What the participant says.
+    pub report: txn::Report,
 }
 
 /// Ready again after a failure.

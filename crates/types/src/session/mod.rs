@@ -13,7 +13,7 @@ mod server;
 
 pub use body::{ExtendBody, FinishBody, PermitRequest, RenewBody};
 pub use client::{
-    AcknowledgeHalt, Answer, Ask, Bye, ClientFrame, Extend, Finish, Hello, Ready, Renew,
+    AcknowledgeHalt, Answer, Ask, Bye, ClientFrame, Extend, Finish, Hello, Ready, Renew, Report,
 };
 pub use problem::{FieldError, Problem};
 pub use server::{
@@ -42,6 +42,7 @@ mod tests {
             r#"{"request":{"id":2,"permit":{"action":"payment.send","resources":[{"path":"ledger/1","mode":"exclusive"}]}}}"#,
             r#"{"finish":{"id":3,"permit":"p17","ending":"completed"}}"#,
             r#"{"acknowledge_halt":{"halt":"h4"}}"#,
+            r#"{"report":{"id":5,"report":{"txn":"t17","branch":"eu","phase":"prepare","outcome":"done"}}}"#,
             r#"{"bye":{"id":9}}"#,
         ] {
             serde_json::from_str::<ClientFrame>(good).unwrap();

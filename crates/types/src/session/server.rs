@@ -10,6 +10,7 @@ use crate::lock::Held;
 use crate::permit::{Blocker, BudgetCharge, Denial, Ending, Grant, Queued};
 use crate::text::Text;
 use crate::time::{Millis, Time};
+use crate::txn;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -46,6 +47,9 @@ pub enum ServerFrame {
     Halt(Halt),
     /// A halt over this instance was released.
     Released(Released),
+    /// A part of a transaction is this instance's to do: do it, and report. Told again until it is reported; a repeat has the
+    /// same transaction, branch and phase.
+    Transaction(txn::Order),
     /// This epoch is over; the session is closed.
     Ended(Ended),
     /// A frame was not carried out.

@@ -53,6 +53,7 @@ impl Desk {
             ServerFrame::Revoked(revoked) => self.revoked(revoked.permit, revoked.code),
             ServerFrame::Halt(halt) => self.halted(&halt),
             ServerFrame::Released(released) => self.released(released.halt),
+            ServerFrame::Transaction(order) => self.signals.push(Signal::Transaction(order)),
             ServerFrame::Ended(_) => return Step::Ended,
             ServerFrame::Problem(frame) => {
                 let error = Error::refused(frame.problem);
