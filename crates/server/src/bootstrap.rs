@@ -20,7 +20,7 @@ pub async fn bootstrap_key(data: &Path, another: bool) -> Result<String, Error> 
         store: Store::Sqlite,
         ..Config::default()
     };
-    let fleets = tokio::task::spawn_blocking(move || wiring::open(&config))
+    let fleets = tokio::task::spawn_blocking(move || wiring::open(&config, None))
         .await
         .map_err(|error| Error::Journal(error.to_string()))??;
     let issued = match admin_keys(&fleets).await {

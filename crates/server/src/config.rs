@@ -77,6 +77,44 @@ pub struct Config {
     pub stop_ms: u64,
     /// Bounds of the doors.
     pub limits: Bounds,
+    /// What is done outside.
+    pub outside: Outside,
+}
+
+/// What is done outside: for transactions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Outside {
+    /// The directory of credentials, with one for each tenant in it; absent: `secrets` in the data directory.
+    pub secrets: Option<PathBuf>,
+    /// How often databases are looked through for prepared transactions that belong to nobody any more.
+    pub orphans_every_ms: u64,
+    /// How old such a one must be to be rolled back.
+    pub orphans_after_ms: u64,
+}
+
+impl Default for Outside {
+    fn default() -> Self {
+        Outside {
+            secrets: None,
+            orphans_every_ms: 30_000,
+            orphans_after_ms: 60_000,
+        }
+    }
+}
+
+impl Outside {
+    /// How often to look.
+    #[must_use]
+    pub fn orphans_every(&self) -> Duration {
+        Duration::from_millis(self.orphans_every_ms.max(100))
+    }
+
+    /// How old one must be.
+    #[must_use]
+    pub fn orphans_after(&self) -> Duration {
+        Duration::from_millis(self.orphans_after_ms)
+    }
 }
 
 /// Bounds of the doors; see [`Limits`].
@@ -121,6 +159,7 @@ impl Default for Config {
             archive: None,
             stop_ms: 10_000,
             limits: Bounds::default(),
+            outside: Outside::default(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod bootstrap;
 pub mod config;
+mod desk;
 mod error;
 mod listen;
 pub mod logging;

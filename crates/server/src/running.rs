@@ -4,6 +4,7 @@
 //! most [`Config::stop_ms`]; then every fleet finishes what it took and is closed. What was acknowledged is durable
 //! before that already (I3), so an abrupt end loses nothing either; it only takes longer to start again.
 use crate::config::{Config, Mode as ConfigMode};
+use crate::desk::{self, Desks};
 use crate::error::Error;
 use crate::{listen, logging, wiring};
 use fleet_api::{App, Mode, router};
@@ -24,6 +25,7 @@ pub struct Running {
     pub addr: SocketAddr,
     app: App,
     fleets: Fleets,
+    desks: Desks,
     stopping: watch::Sender<bool>,
     serving: JoinHandle<()>,
 }
@@ -38,11 +40,12 @@ pub async fn start(config: Config) -> Result<Running, Error> {
         ConfigMode::Serve => Mode::keys(),
     };
     let opening = config.clone();
-    let fleets = tokio::task::spawn_blocking(move || wiring::open(&opening))
+    let (opened, announcements) = desk::announcements();
+    let fleets = tokio::task::spawn_blocking(move || wiring::open(&opening, Some(opened)))
         .await
         .map_err(|error| Error::Journal(error.to_string()))??;
     match listening(&config, mode, &fleets).await {
-        Ok((listener, app)) => run_on(&config, listener, app, fleets),
+        Ok((listener, app)) => run_on(&config, listener, app, fleets, announcements),
         Err(error) => {
             fleets.stop().await;
             Err(error)
@@ -85,7 +88,15 @@ fn run_on(
     listener: TcpListener,
     app: App,
     fleets: Fleets,
+    announcements: desk::Announcements,
 ) -> Result<Running, Error> {
+    let (default, _) = wiring::default_names();
+    let outside = config.outside.clone();
+    let desks = Desks::start(announcements, &fleets, &config.data, outside, &default);
+    let desks = desks.map_err(|why| Error::Fleet {
+        doing: "set up the ways to outside systems",
+        why,
+    })?;
     let addr = listener.local_addr().map_err(|source| Error::Io {
         doing: "read the listener's address",
         source,
@@ -99,6 +110,7 @@ fn run_on(
         addr,
         app,
         fleets,
+        desks,
         stopping,
         serving,
     })
@@ -142,6 +154,7 @@ impl Running {
             tracing::error!("the listener had ended before");
         }
         self.app.settled(SESSIONS_GRACE).await;
+        self.desks.stop().await;
         self.fleets.stop().await;
         tracing::info!("stopped; everything acknowledged is durable");
     }

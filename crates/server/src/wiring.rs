@@ -3,6 +3,7 @@ use crate::config::{Config, Store};
 use crate::error::Error;
 use fleet_api::auth::caller::TENANT_DEFAULT;
 use fleet_journal::{Journal, Memory, Sqlite, sqlite};
+use fleet_runtime::fleets::Opened;
 use fleet_runtime::{Fleets, Handle, Options};
 use fleet_types::directory::Command as Directory;
 use fleet_types::settings::{DefaultDecision, Settings};
@@ -11,8 +12,8 @@ use fleet_types::{Actor, Command, Envelope, FleetId, Reply, TenantId};
 /// The fleet that every server has.
 pub const FLEET_DEFAULT: &str = "main";
 
-/// Opens the journal and starts its fleets.
-pub fn open(config: &Config) -> Result<Fleets, Error> {
+/// Opens the journal and starts its fleets; `opened` hears of each.
+pub fn open(config: &Config, opened: Option<Opened>) -> Result<Fleets, Error> {
     let journal: Box<dyn Journal> = match config.store {
         Store::Memory => Box::new(Memory::default()),
         Store::Sqlite => {
@@ -27,6 +28,7 @@ pub fn open(config: &Config) -> Result<Fleets, Error> {
     let options = Options {
         snapshot_every: config.snapshot_every,
         keep_events: config.keep_events,
+        opened,
         ..Options::default()
     };
     Fleets::start(journal, options).map_err(Error::Journal)
