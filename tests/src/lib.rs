@@ -6,8 +6,10 @@
 mod binary;
 mod command;
 pub mod history;
+mod postgres;
 mod server;
 
 pub use binary::binary;
 pub use command::{Output, fleet, fleet_at};
+pub use postgres::Postgres;
 pub use server::{Follower, Server};

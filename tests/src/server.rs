@@ -21,6 +21,7 @@ pub struct Server {
     pub key: Option<String>,
     dir: TempDir,
     child: Child,
+    environment: Vec<(String, String)>,
 }
 
 impl Server {
@@ -37,6 +38,7 @@ impl Server {
             key: None,
             dir,
             child,
+            environment: Vec::new(),
         }
     }
 
@@ -64,7 +66,18 @@ impl Server {
             key: Some(key),
             dir,
             child,
+            environment: Vec::new(),
         }
+    }
+
+    /// Keeps a credential for its default tenant: connectors name it as a file.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn keep_secret(&self, name: &str, secret: &str) {
+        let dir = self.data_dir().join("secrets/default");
+        std::fs::create_dir_all(&dir).expect("a directory for secrets");
+        std::fs::write(dir.join(name), secret).expect("a secret can be written");
     }
 
     /// Where everything is kept.
@@ -93,6 +106,11 @@ impl Server {
         self.child.wait().expect("a stopped child ends");
     }
 
+    /// From its next start on, it has this in its environment.
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
     /// Starts it again on the same port and directory.
     ///
     /// # Panics
@@ -100,7 +118,7 @@ impl Server {
     pub fn start_again(&mut self) {
         let what = if self.key.is_some() { "serve" } else { "dev" };
         let address = self.url.trim_start_matches("http://").to_owned();
-        let (child, _) = start(what, &address, &self.data_dir());
+        let (child, _) = start_with(what, &address, &self.data_dir(), &self.environment);
         self.child = child;
     }
 
@@ -193,7 +211,18 @@ fn text(path: &Path) -> &str {
 }
 
 fn start(what: &str, listen: &str, data: &Path) -> (Child, String) {
+    start_with(what, listen, data, &[])
+}
+
+fn start_with(
+    what: &str,
+    listen: &str,
+    data: &Path,
+    environment: &[(String, String)],
+) -> (Child, String) {
+    let environment = environment.iter().map(|(name, value)| (name, value));
     let mut child = bare()
+        .envs(environment)
         .args([what, "--listen", listen, "--data-dir", text(data)])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

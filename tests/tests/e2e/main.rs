@@ -10,3 +10,4 @@ mod permits;
 mod quickstart;
 mod rules;
 mod sessions;
+mod transactions;
