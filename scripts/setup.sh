@@ -4,10 +4,11 @@
 #
 #   scripts/setup.sh base   the system's packages: C compiler, make, pkg-config, curl, certificates, git
 #   scripts/setup.sh build  base, and a Rust toolchain new enough (rust-version in Cargo.toml)
-#   scripts/setup.sh test   build, and rustfmt, clippy, cargo-nextest (the default)
+#   scripts/setup.sh test   build, and rustfmt, clippy, cargo-nextest, PostgreSQL (the default)
 #   scripts/setup.sh tool PACKAGE [PROGRAM]
 #                          build, and a program from a crate; PROGRAM where it has another name than PACKAGE
 #
+# Tests start PostgreSQL servers of their own, which take part in transactions; the server needs none.
 # SQLite is compiled in, so no package of the system is needed for it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -110,6 +111,14 @@ cargo_tool() {
   cargo install "$1" --locked
 }
 
+# Debian keeps the servers' programs beside the path.
+postgresql() {
+  have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || {
+    have apt-get || fail "PostgreSQL is missing, which tests start. Install its server, then run this again."
+    apt_install postgresql
+  }
+}
+
 case "${1:-test}" in
   base)
     base
@@ -123,6 +132,7 @@ case "${1:-test}" in
     rust
     component rustfmt fmt
     component clippy clippy
+    postgresql
     cargo_tool cargo-nextest ||
       say "cargo-nextest could not be built: the tests will run under cargo test, slower and without time limits"
     ;;

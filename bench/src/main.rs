@@ -18,6 +18,7 @@ mod rules;
 mod served;
 mod session;
 mod status;
+mod txn;
 mod world;
 
 use clap::{Parser, ValueEnum};
@@ -49,6 +50,8 @@ enum Name {
     Core,
     /// The same under 1,000 rules.
     Rules,
+    /// Two-phase commits over two PostgreSQL servers, beside the same updates alone.
+    Txn,
     /// Through the runtime and SQLite with a real sync, 64 in flight, and one.
     Durable,
     /// 64 WebSocket sessions, beside Redis and etcd.
@@ -92,6 +95,7 @@ fn main() {
     let figures: Figures = match args.name {
         Name::Core => core::run(args.seconds),
         Name::Rules => rules::run(args.seconds),
+        Name::Txn => txn::run(args.seconds, args.dir.as_deref()),
         Name::Durable => durable::run(args.seconds, args.dir.as_deref()),
         Name::Session => session::run(args.seconds, args.dir.as_deref()),
         Name::Http => http::run(args.seconds, args.dir.as_deref()),

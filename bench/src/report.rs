@@ -23,6 +23,11 @@ const TARGETS: &[Target] = &[
         shown: &["permits_per_s", "p50_us", "p99_us", "ratio"],
     },
     Target {
+        name: "txn",
+        wanted: "two-phase commits/s over two PostgreSQL servers, beside the same two updates alone",
+        shown: &["commits_per_s", "p50_us", "p99_us", "ratio"],
+    },
+    Target {
         name: "durable",
         wanted: "64 in flight: ≥ 80,000 permits/s, p50 ≤ 600 µs, p99 ≤ 3,000 µs; one in flight: p50 ≤ 300 µs",
         shown: &[

@@ -11,3 +11,5 @@ mod quickstart;
 mod rules;
 mod sessions;
 mod transactions;
+mod transactions_long;
+mod transactions_page;

@@ -1,9 +1,13 @@
-//! Transactions over two real databases: money moves, or it does not.
-use fleet_client::Fleet;
+//! Transactions: over two real databases money moves, or it does not; webhooks and sessions take part.
+use crate::sessions::options;
 use fleet_client::http::{EndTxn, NewTxn};
+use fleet_client::{Fleet, Session, Signal};
 use fleet_tests::{Postgres, Server};
-use fleet_types::txn::{Branch, BranchState, Participant, State, View};
-use fleet_types::{BranchId, ConnectorId, Millis, TxnId};
+use fleet_types::txn::{Branch, BranchState, Outcome, Participant, Phase, Report, State, View};
+use fleet_types::{BranchId, ConnectorId, Millis, Text, TxnId};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::sync::mpsc;
 use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_postgres::{Client, NoTls};
@@ -228,7 +232,7 @@ async fn money_moves_between_two_databases_or_it_does_not() {
         prepare(&banks.url(bank), 1, cents, &gid).await.unwrap();
     }
     banks.eu.kill();
-    let going = fleet.commit_txn(txn, &end(3_000)).await.unwrap();
+    let going = fleet.commit_txn(txn, &end(1_000)).await.unwrap();
     assert!(!going.state.is_over(), "{going:?}");
     assert_eq!(
         (banks.prepared("us").await, banks.cents("us").await),
@@ -252,7 +256,7 @@ async fn money_moves_between_two_databases_or_it_does_not() {
     );
 }
 
-fn register(banks: &Banks) {
+pub fn register(banks: &Banks) {
     banks.server.fleet(&["agents", "register", "teller"]).ok();
 }
 
@@ -293,4 +297,111 @@ async fn what_belongs_to_nobody_is_rolled_back() {
     );
     let view = fleet.commit_txn(live, &end(10_000)).await.unwrap();
     assert_eq!(view.state, State::Committed, "{view:?}");
+}
+
+/// An address that says yes to everything; what it was told, by `webhook-id`.
+fn hook() -> (String, mpsc::Receiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/told", listener.local_addr().unwrap());
+    let (sender, told) = mpsc::sync_channel(1_000);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut length, mut id, mut signed) = (0, String::new(), false);
+            let mut line = String::new();
+            while stream.read_line(&mut line).unwrap_or(0) > 2 {
+                let (name, value) = line.split_once(": ").unwrap_or(("", ""));
+                match name {
+                    "content-length" => length = value.trim().parse().unwrap(),
+                    "webhook-id" => value.trim().clone_into(&mut id),
+                    "webhook-signature" => signed = value.starts_with("v1,"),
+                    _ => {}
+                }
+                line.clear();
+            }
+            let mut body = vec![0; length];
+            stream.read_exact(&mut body).unwrap();
+            assert!(signed, "{id} is not signed");
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(body["id"], id.as_str());
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            stream.get_mut().write_all(answer.as_bytes()).unwrap();
+            if sender.send(id).is_err() {
+                return;
+            }
+        }
+    });
+    (url, told)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_webhook_and_a_session_take_part() {
+    let server = Server::dev();
+    server.keep_secret("hook", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    let (url, told) = hook();
+    let fleet = server.client();
+    let connector = serde_json::json!({
+        "id": "hook", "to": {"webhook": {"url": url, "secret": {"file": "hook"}}},
+    });
+    let connector = serde_json::from_value(connector).unwrap();
+    fleet.put_connector(&connector).await.unwrap();
+    server.fleet(&["agents", "register", "teller"]).ok();
+    let clerk = Session::connect(options(&server, "clerk")).await.unwrap();
+    let mut signals = clerk.signals();
+    let txn = begin(&fleet, 30_000).await;
+    let id = txn.to_string();
+    server
+        .fleet(&[
+            "txn",
+            "enlist",
+            &id,
+            "hook",
+            "--webhook",
+            "hook",
+            "--agent",
+            "teller",
+        ])
+        .ok();
+    server
+        .fleet(&[
+            "txn",
+            "enlist",
+            &id,
+            "clerk",
+            "--session",
+            "clerk/i-1",
+            "--agent",
+            "teller",
+        ])
+        .ok();
+    let ended = tokio::spawn({
+        let fleet = fleet.clone();
+        async move { fleet.commit_txn(txn, &end(20_000)).await.unwrap() }
+    });
+    let mut phases = Vec::new();
+    while phases.len() < 2 {
+        let Signal::Transaction(order) = signals.recv().await.unwrap() else {
+            continue;
+        };
+        if phases.contains(&order.phase) {
+            continue; // It is told again until it has answered.
+        }
+        phases.push(order.phase);
+        let report = Report {
+            txn,
+            branch: order.branch,
+            phase: order.phase,
+            outcome: Outcome::Done,
+            attempt: None,
+            evidence: Text::default(),
+            reason: Text::default(),
+        };
+        clerk.report(report).await.unwrap();
+    }
+    assert_eq!(phases, [Phase::Prepare, Phase::Commit]);
+    let view = ended.await.unwrap();
+    assert_eq!(view.state, State::Committed, "{view:?}");
+    let wanted = [format!("{txn}.hook.prepare"), format!("{txn}.hook.commit")];
+    let heard: Vec<String> = told.try_iter().collect();
+    assert_eq!(heard, wanted);
 }

@@ -2,6 +2,7 @@
 //!
 //! `UPDATE_EXPECT=1 cargo test -p fleet-core` writes scripts and tables anew; commit that only if you understand why
 //! they changed.
+mod bank;
 mod explain;
 mod fuzz;
 mod model;

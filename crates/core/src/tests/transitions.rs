@@ -175,6 +175,81 @@ fn approval() {
 }
 
 #[test]
+fn txn() {
+    let set_up = [
+        "agent ann",
+        "connector eu postgres",
+        "connector hook webhook",
+        "ask ann p x:held",
+        "begin ann T timeout=5000",
+        "hold ann T p",
+        "enlist ann T a postgres:eu",
+        "enlist ann T b webhook:hook",
+    ];
+    let phases: [Phase; 7] = [
+        ("open", &[]),
+        ("preparing", &["commit ann T"]),
+        (
+            "one is prepared",
+            &["commit ann T", "report T a prepare done"],
+        ),
+        (
+            "committing",
+            &[
+                "commit ann T",
+                "report T a prepare done",
+                "report T b prepare done",
+            ],
+        ),
+        ("aborting", &["abort ann T"]),
+        (
+            "committed",
+            &[
+                "commit ann T",
+                "report T a prepare read_only",
+                "report T b prepare read_only",
+            ],
+        ),
+        (
+            "aborted",
+            &[
+                "abort ann T",
+                "report T a abort done",
+                "report T b abort done",
+            ],
+        ),
+    ];
+    let commands = [
+        "begin ann T timeout=5000",
+        "enlist ann T c postgres:eu",
+        "hold ann T p",
+        "commit ann T",
+        "abort ann T",
+        "report T a prepare done",
+        "report T a prepare refused",
+        "report T a prepare failed",
+        "report T a prepare committed",
+        "report T a commit done",
+        "report T a commit rolled_back",
+        "report T a commit failed",
+        "report T a abort done",
+        "report T a abort committed",
+        "report T a abort lost",
+        "resolve T a committed",
+        "resolve T a aborted",
+        "resolve T a retry",
+        "resolve T a skip",
+        "halt N immediate agent=ann",
+        "halt N graceful all",
+        "finish ann p",
+        "unconnector eu",
+        "sleep 4000",
+        "sleep 40000",
+    ];
+    check("txn", &table(&set_up, &phases, &commands, "see txn T"));
+}
+
+#[test]
 fn instance() {
     let set_up = ["agent ann", "ask ann held x:a"];
     let phases: [Phase; 7] = [

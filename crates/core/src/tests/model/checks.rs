@@ -134,6 +134,8 @@ fn timers_are_armed(state: &State) {
     for (_, permit) in state.permits.iter() {
         let (at, timer) = match &permit.phase {
             permit::Phase::Waiting(waiting) => (waiting.until, Timer::Wait(permit.id)),
+            // It ends with its transaction.
+            permit::Phase::Granted(_) if state.txns.holder_of(permit.id).is_some() => continue,
             permit::Phase::Granted(granted) => (granted.expires_at, Timer::Lease(permit.id)),
         };
         assert!(armed.contains(&(at, timer)), "{timer:?} is not armed");
@@ -432,13 +434,16 @@ impl Twins {
 /// With nobody asking any more and no halt, everything ends by itself, in bounded steps.
 pub fn everything_ends(world: &mut World) {
     let mut steps = 0;
+    super::txns::settle(world);
     while let Some(deadline) = next_deadline(&world.state) {
         world.wall = world.wall.max(deadline);
         world.run(Actor::System, Command::Tick).answer.unwrap();
+        super::txns::settle(world);
         steps += 1;
         assert!(steps < 10_000, "ticks without end at {:?}", world.wall);
     }
     world.sleep(Millis(1));
+    assert_eq!(world.state.txns.live.len(), 0, "a transaction has no end");
     assert_eq!(world.state.permits.len(), 0, "a permit has no end");
     assert_eq!(world.state.locks.held, 0);
     assert_eq!(world.state.approvals.open, 0, "a question has no end");

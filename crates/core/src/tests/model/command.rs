@@ -9,7 +9,7 @@ use std::sync::Arc;
 pub const AGENTS: [&str; 4] = ["ann", "bob", "cid", "dee"];
 const SCOPES: [&str; 4] = ["", "north", "north/one", "south"];
 const ACTIONS: [&str; 3] = ["pay", "cut.a", "cut.b"];
-const WAITS: [u64; 6] = [0, 0, 1, 500, 5_000, 60_000];
+pub const WAITS: [u64; 6] = [0, 0, 1, 500, 5_000, 60_000];
 const TTLS: [u64; 5] = [0, 1, 200, 3_000, 20_000];
 
 pub struct Driver {
@@ -70,12 +70,12 @@ impl Driver {
         }
     }
 
-    fn local(body: Command) -> Vec<(Actor, Command)> {
+    pub fn local(body: Command) -> Vec<(Actor, Command)> {
         vec![(Actor::Local, body)]
     }
 
     /// A live permit, the oldest first; now and then one that is no more.
-    fn permit(&self, nth: u8) -> (PermitId, String) {
+    pub fn permit(&self, nth: u8) -> (PermitId, String) {
         let state = &self.world.state;
         let mut live: Vec<PermitId> = state.permits.iter().map(|(_, permit)| permit.id).collect();
         live.sort_unstable();
@@ -128,6 +128,7 @@ impl Driver {
             Op::Tick => vec![(Actor::System, Command::Tick)],
             Op::Halt { .. } | Op::Release(..) => self.halts(op),
             Op::Approval { .. } => people::voice(&self.world.state, op),
+            Op::Txn(what, a, b, c) => self.txn(*what, *a, *b, *c),
             other => Self::local(self.rule(other)),
         }
     }

@@ -10,6 +10,7 @@ mod people;
 mod reference;
 mod regressions;
 mod rules;
+mod txns;
 
 use super::world::World;
 pub use checks::check_replay;
@@ -26,6 +27,7 @@ pub fn run(case: &Case) -> World {
     let mut rules = rules::Rules::default();
     let mut approvals = approvals::Approvals::default();
     approvals.follow(None, &driver.world.records);
+    let mut txns = txns::Txns::default();
     let mut twins = checks::Twins::of(&driver.world);
     for op in &case.ops {
         let begin = driver.world.records.len();
@@ -37,6 +39,7 @@ pub fn run(case: &Case) -> World {
             reference.follow(&driver.world.records[before..]);
             rules.follow(&driver.world.records[before..]);
             approvals.follow(Some(&command), &driver.world.records[before..]);
+            txns.follow(&driver.world, before);
             twins.after(&driver.world, by, command, &outcome);
         }
         checks::check(&driver.world, &reference, begin);

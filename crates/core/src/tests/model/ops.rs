@@ -105,6 +105,8 @@ pub enum Op {
         by: u8,
         speaks_as: u8,
     },
+    /// What, and three numbers for it.
+    Txn(u8, u8, u8, u8),
     Unbudget(u8),
     TopUp(u8, u8),
     Settings(u8),
@@ -126,7 +128,7 @@ pub const PATHS: [&str; 10] = [
     "a", "a/b", "a/b/c", "a/b/d", "a/e", "f", "f/g", "f/g/h", "i", "j/k",
 ];
 
-const KINDS: usize = 32;
+const KINDS: usize = 33;
 
 fn op(kind: usize) -> BoxedStrategy<Op> {
     let any = any::<u8>;
@@ -266,6 +268,9 @@ fn op(kind: usize) -> BoxedStrategy<Op> {
                 by,
                 speaks_as,
             })
+            .boxed(),
+        31 => (any(), any(), any(), any())
+            .prop_map(|(what, a, b, c)| Op::Txn(what, a, b, c))
             .boxed(),
         _ => prop_oneof![Just(Op::Tick), proptest::num::i8::ANY.prop_map(Op::Jump)].boxed(),
     }
