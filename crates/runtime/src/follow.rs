@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Records that may wait for a follower: about half a second of a busy fleet, some tens of MiB while they do.
-const RECORDS_MAX: usize = 65_536;
+const RECORDS_MAX: usize = if cfg!(test) { 64 } else { 65_536 };
 /// Records read from the store at once.
 const RECORDS_PER_READ: usize = 8_192;
 
@@ -93,5 +93,91 @@ impl Follower {
         let records = self.shared.tail.after(self.at, RECORDS_PER_READ).await?;
         self.at = records.last().map_or(self.at, |record| record.seq);
         Ok(vec![Arc::new(records)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Fleets, Handle, Options};
+    use fleet_types::{Actor, Command, Envelope, FleetId, TenantId, directory, scope};
+
+    fn local(command: Command) -> Envelope {
+        Envelope {
+            by: Actor::Local,
+            command,
+        }
+    }
+
+    async fn fleet() -> (Fleets, Handle) {
+        let journal = fleet_journal::Memory::default();
+        let fleets = Fleets::start(Box::new(journal), Options::default()).unwrap();
+        let (tenant, fleet): (TenantId, FleetId) = ("t".parse().unwrap(), "f".parse().unwrap());
+        for command in [
+            directory::Command::CreateTenant {
+                tenant: tenant.clone(),
+            },
+            directory::Command::CreateFleet {
+                tenant: tenant.clone(),
+                fleet: fleet.clone(),
+            },
+        ] {
+            let directory = fleets.directory();
+            let done = directory.call(local(Command::Directory(command)));
+            done.await.unwrap().unwrap();
+        }
+        let handle = fleets.get(&tenant, &fleet).await.unwrap().unwrap();
+        (fleets, handle)
+    }
+
+    async fn work(fleet: &Handle, from: u64, count: u64) {
+        for number in from..from + count {
+            let scope = scope::Scope {
+                path: format!("s-{number}").parse().unwrap(),
+                description: Default::default(),
+                labels: Default::default(),
+            };
+            let done = fleet.call(local(Command::Scope(scope::Command::Set(scope))));
+            done.await.unwrap().unwrap();
+        }
+    }
+
+    /// Takes everything up to the durable end; each record once, in order.
+    async fn read(follower: &mut Follower, fleet: &Handle, mut at: u64) -> u64 {
+        while at < fleet.durable().0 {
+            for batch in follower.next().await.unwrap() {
+                for record in batch.iter() {
+                    assert!(record.seq.0 <= at + 1, "a gap");
+                    at = at.max(record.seq.0);
+                }
+            }
+        }
+        at
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn nothing_is_missed_however_slow_it_is() {
+        let (fleets, fleet) = fleet().await;
+        work(&fleet, 0, 20).await;
+        let mut follower = fleet.follow(Seq(0));
+        let mut slow = fleet.follow(Seq(7));
+        let mut at = 0;
+        for round in 0..6 {
+            work(&fleet, 20 + round * 20, 20).await;
+            at = read(&mut follower, &fleet, at).await;
+        }
+        assert_eq!(at, fleet.durable().0);
+        // More has come than waits for it.
+        let waiting = slow.queue.0.lock().unwrap().records;
+        assert!(waiting > 0 && waiting <= RECORDS_MAX, "{waiting}");
+        assert!(slow.queue.0.lock().unwrap().overflowed);
+        assert_eq!(read(&mut slow, &fleet, 7).await, at);
+        work(&fleet, 200, 3).await;
+        assert_eq!(read(&mut slow, &fleet, at).await, fleet.durable().0);
+        slow.seek(Seq(5));
+        assert_eq!(read(&mut slow, &fleet, 5).await, fleet.durable().0);
+        drop(slow);
+        work(&fleet, 300, 1).await;
+        fleets.stop().await;
     }
 }
