@@ -59,9 +59,13 @@ impl Doors {
     }
 
     pub async fn start(mode: Mode, limits: Limits) -> Doors {
+        Doors::start_with(mode, limits, Options::default()).await
+    }
+
+    pub async fn start_with(mode: Mode, limits: Limits, options: Options) -> Doors {
         let journal = Memory::default();
         let disk = journal.disk().clone();
-        let fleets = Fleets::start(Box::new(journal), Options::default()).unwrap();
+        let fleets = Fleets::start(Box::new(journal), options).unwrap();
         let tenant = TenantId::parse("default").unwrap();
         let fleet = FleetId::parse("main").unwrap();
         direct(
