@@ -4,7 +4,7 @@ use super::Links;
 use crate::traffic::Graph;
 use fleet_types::graph::view::{Bottleneck, Bottlenecks};
 
-/// Links followed altogether: about a third of a second.
+/// Links followed altogether: bounds the time, and thereby how many sources a large graph gets.
 pub const STEPS_MAX: u64 = 20_000_000;
 /// So many sources at least, whatever it takes.
 const SOURCES_MIN: u64 = 32;

@@ -12,8 +12,6 @@ mod cycles;
 #[cfg(test)]
 mod tests;
 
-pub use bottlenecks::STEPS_MAX as BOTTLENECK_STEPS_MAX;
-
 use crate::traffic::Graph;
 use fleet_types::graph::view::{Analysis, Found, Pair};
 
@@ -43,7 +41,7 @@ pub fn analyse(graph: &Graph, mut pairs: Vec<Pair>, top: usize) -> Analysis {
         nodes: graph.nodes.len() as u64,
         edges: graph.edges.len() as u64,
         parts: cuts.parts,
-        bottlenecks: bottlenecks::bottlenecks(graph, &links, top, STEPS),
+        bottlenecks: bottlenecks::bottlenecks(graph, &links, top, bottlenecks::STEPS_MAX),
         cycles,
         points,
         bridges,
@@ -52,8 +50,6 @@ pub fn analyse(graph: &Graph, mut pairs: Vec<Pair>, top: usize) -> Analysis {
         found,
     }
 }
-
-const STEPS: u64 = BOTTLENECK_STEPS_MAX;
 
 /// The graph without directions: of each node its neighbours, each once, in order.
 pub(crate) struct Links {

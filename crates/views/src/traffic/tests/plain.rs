@@ -17,6 +17,9 @@ pub struct Plain {
     pub waiting: u64,
 }
 
+/// Which claim cannot be had, since when.
+type Behind = Option<(ResourcePath, Time)>;
+
 fn overlaps(one: &ResourcePath, other: &ResourcePath) -> bool {
     one.covers(other) || other.covers(one)
 }
@@ -41,8 +44,8 @@ fn tell(id: PermitId, records: &[Record], plain: &mut BTreeMap<(String, String),
     let request = records.iter().find_map(asked).unwrap();
     // What it holds, and what is waited for, each with the claims in question.
     let mut held: Vec<Claim> = Vec::new();
-    let mut waits: Option<(Time, Vec<Claim>, Option<(ResourcePath, Time)>)> = None;
-    let mut extends: Option<(Vec<Claim>, Option<(ResourcePath, Time)>)> = None;
+    let mut waits: Option<(Time, Vec<Claim>, Behind)> = None;
+    let mut extends: Option<(Vec<Claim>, Behind)> = None;
     let mut is_held = false;
     for record in records {
         let at = record.at;
