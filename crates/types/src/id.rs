@@ -109,6 +109,8 @@ names! {
     BranchId = "branch", "ledger-eu";
     /// A way to an outside system that takes part in transactions.
     ConnectorId = "connector", "bank-eu";
+    /// A policy.
+    PolicyId = "policy", "no-big-payments-at-night";
     /// A credential; the secret itself is never kept.
     KeyId = "key", "k-3f9a";
     /// One of the answers that an approval takes.

@@ -29,6 +29,7 @@ pub mod lock;
 pub mod path;
 pub mod permit;
 pub mod pointer;
+pub mod policy;
 pub mod reply;
 pub mod rule;
 pub mod scope;
@@ -46,7 +47,7 @@ pub use command::{Command, Envelope};
 pub use event::{Event, Record};
 pub use id::{
     ActionName, AgentId, ApprovalId, BranchId, BudgetId, ConnectorId, Epoch, FieldId, FleetId,
-    GroupId, HaltId, InstanceId, KeyId, LimitId, OptionId, PermitId, RequestId, RuleId, Seq,
+    GroupId, HaltId, InstanceId, KeyId, LimitId, OptionId, PermitId, PolicyId, RequestId, RuleId, Seq,
     TenantId, Token, TxnId, Version,
 };
 pub use path::{Pattern, ResourcePath, ScopePath};
