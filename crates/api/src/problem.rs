@@ -185,7 +185,8 @@ fn limit_of(denial: &Denial) -> Option<&str> {
         Blocker::Limit { limit, .. } => Some(limit.as_str()),
         Blocker::Rule { rule, .. } => Some(rule.as_str()),
         Blocker::Budget { budget, .. } => Some(budget.as_str()),
-        Blocker::Halt { .. }
+        Blocker::Policy { .. }
+        | Blocker::Halt { .. }
         | Blocker::AgentConcurrency { .. }
         | Blocker::Approval { .. }
         | Blocker::Lock { .. }

@@ -11,12 +11,13 @@ use fleet_types::graph::Edge;
 use fleet_types::group::Group;
 use fleet_types::instance::InstanceKey;
 use fleet_types::permit::{self, Request};
+use fleet_types::policy::Verdict;
 use fleet_types::session::Halt;
 use fleet_types::settings::Settings;
 use fleet_types::view::{self, Page};
 use fleet_types::{
     Actor, AgentId, ApprovalId, BudgetId, ConnectorId, FleetId, GroupId, HaltId, LimitId, Pattern,
-    PermitId, Rejection, ResourcePath, RuleId, ScopePath, Seq, TenantId, Time, Token, TxnId,
+    PermitId, PolicyId, Rejection, ResourcePath, RuleId, ScopePath, Seq, TenantId, Time, Token, TxnId,
     action, txn,
 };
 use std::sync::Arc;
@@ -46,9 +47,10 @@ pub fn explain(
     state: &State,
     by: &Actor,
     request: &Request,
+    verdict: &Verdict,
     now: Time,
 ) -> Result<Explanation, Rejection> {
-    read::explain(state, by, request, now)
+    read::explain_judged(state, by, request, Some(verdict), now)
 }
 
 /// A part of the transactions, the oldest first.
@@ -190,6 +192,24 @@ pub fn rules(state: &State, after: Option<&str>, count: usize) -> Page<view::Rul
 #[must_use]
 pub fn rule(state: &State, id: &RuleId) -> Option<view::Rule> {
     read::rules(state, Some(id), None, 1).items.pop()
+}
+
+/// A part of the policies.
+#[must_use]
+pub fn policies(state: &State, after: Option<&str>, count: usize) -> Page<view::Policy> {
+    read::policies(state, None, after, count)
+}
+
+/// A policy, with its earlier versions.
+#[must_use]
+pub fn policy(state: &State, id: &PolicyId) -> Option<view::Policy> {
+    read::policies(state, Some(id), None, 1).items.pop()
+}
+
+/// The data that policies see.
+#[must_use]
+pub fn policy_data(state: &State) -> view::PolicyData {
+    read::policy_data(state)
 }
 
 /// A part of the budgets.

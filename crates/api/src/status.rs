@@ -25,6 +25,8 @@ pub const fn of(code: Code) -> StatusCode {
         | Code::ApprovalRejected
         | Code::NotAnAssignee
         | Code::SelfApproval
+        | Code::PolicyDenied
+        | Code::PolicyFailed
         | Code::PermitNotYours
         | Code::ReleaseByAgent
         | Code::ReleaseNeedsSecond
@@ -54,7 +56,9 @@ pub const fn of(code: Code) -> StatusCode {
         | Code::BudgetExhausted
         | Code::QueueFull => StatusCode::TOO_MANY_REQUESTS,
         Code::Unknown | Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        Code::Overloaded | Code::Unavailable | Code::ReadOnly => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Overloaded | Code::Unavailable | Code::ReadOnly | Code::PolicyStale => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Code::Timeout => StatusCode::GATEWAY_TIMEOUT,
     }
 }

@@ -173,6 +173,10 @@ pub fn decision(record: &Record, permit: PermitId) -> Option<Decision> {
                     .collect(),
                 expires_at: granted.expires_at,
                 explain: granted.explain.clone(),
+                changed: granted.policies.as_ref().and_then(|verdict| {
+                    let original = verdict.original.as_ref();
+                    original.map(|_| granted.request.clone())
+                }),
             }))
         }
         Event::PermitDenied(denied) if denied.denial.permit == permit => {

@@ -111,6 +111,8 @@ pub const fn exit_of(code: Code) -> u8 {
         | Code::RuleTripped
         | Code::ApprovalRequired
         | Code::ApprovalRejected
+        | Code::PolicyDenied
+        | Code::PolicyFailed
         | Code::RateLimited
         | Code::ConcurrencyLimited
         | Code::BudgetExhausted
@@ -125,6 +127,7 @@ pub const fn exit_of(code: Code) -> u8 {
         | Code::Unavailable
         | Code::Timeout
         | Code::ReadOnly
+        | Code::PolicyStale
         | Code::Unknown
         | Code::Internal => exit::FAILED,
     }

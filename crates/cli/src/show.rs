@@ -279,6 +279,10 @@ pub fn blocker(blocker: &Blocker) -> String {
                 until.unwrap_or_default()
             )
         }
+        Blocker::Policy { policies, reasons } if reasons.is_empty() => {
+            format!("policies {}, which are asked anew", list(policies))
+        }
+        Blocker::Policy { policies, .. } => format!("policies {}", list(policies)),
         Blocker::Budget {
             budget,
             available,

@@ -2,7 +2,7 @@
 use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::{
-    action, agent, approval, budget, directory, graph, group, halt, limit, permit, rule, scope, txn,
+    action, agent, approval, budget, directory, graph, group, halt, limit, permit, policy, rule, scope, settings, txn,
 };
 use fleet_types::{Event, Record};
 
@@ -15,6 +15,7 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
     state.now = at;
     let span = state.settings.request_memory_ms;
     state.memory.forget(seq, at, span);
+    state.changes += u64::from(defines(&record.event));
     match &record.event {
         Event::PermitGranted(event) => permit::grant::granted(state, event, keys, seq, at),
         Event::PermitQueued(event) => permit::queue::queued(state, event, &record.by, at),
@@ -51,6 +52,10 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
         Event::RuleRemoved(event) => rule::apply::removed(state, event),
         Event::RuleTripped(event) => rule::apply::tripped(state, event),
         Event::RuleReset(event) => rule::apply::reset(state, event, at),
+        Event::PolicySet(event) => policy::apply::set(state, event, seq),
+        Event::PolicyRemoved(event) => policy::apply::removed(state, event),
+        Event::PolicyDataSet(event) => policy::apply::data_set(state, event, seq),
+        Event::PermitRejudged(event) => policy::apply::rejudged(state, event),
         Event::BudgetSet(budget) => budget::apply::set(state, budget, at),
         Event::BudgetRemoved(event) => budget::apply::removed(state, event),
         Event::BudgetToppedUp(event) => budget::apply::topped_up(state, event, at),
@@ -78,7 +83,7 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
         Event::TxnEnded(event) => txn::apply::ended(state, event),
         Event::ConnectorSet(connector) => txn::connector::set(state, connector),
         Event::ConnectorRemoved(event) => txn::connector::removed(state, event),
-        Event::FleetConfigured(settings) => state.settings = (**settings).clone(),
+        Event::FleetConfigured(settings) => settings::configured(state, settings),
         Event::TenantCreated(event) => directory::tenant_created(state, event),
         Event::FleetCreated(event) => directory::fleet_created(state, event),
         Event::KeyIssued(key) => directory::key_issued(state, key),
@@ -87,4 +92,18 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
             *state.totals.rejected.entry(event.code).or_default() += 1;
         }
     }
+}
+
+/// Whether an event changes what policies are told of agents, groups and scopes.
+fn defines(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::AgentRegistered(_)
+            | Event::AgentStatusSet(_)
+            | Event::AgentRemoved(_)
+            | Event::GroupSet(_)
+            | Event::GroupRemoved(_)
+            | Event::ScopeSet(_)
+            | Event::ScopeRemoved(_)
+    )
 }

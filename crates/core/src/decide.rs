@@ -3,7 +3,7 @@ use crate::memory::Remembered;
 use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::{
-    action, agent, approval, budget, directory, graph, group, halt, limit, permit, rule, scope,
+    action, agent, approval, budget, directory, graph, group, halt, limit, permit, policy, rule, scope,
     settings, txn,
 };
 use fleet_types::{Actor, Code, Command, Envelope, Event, Rejection, Reply, Time};
@@ -16,6 +16,8 @@ pub enum Decided {
     Repeat(Reply),
     /// Nothing happens, for this reason.
     Rejected(Rejection),
+    /// Nothing happens, not even a refusal: policies have changed since it was judged, so it must be judged anew.
+    Stale,
 }
 
 /// Events that happen together.
@@ -79,6 +81,7 @@ pub fn decide(
         Command::Action(command) => action::decide(state, command),
         Command::Limit(command) => limit::decide::decide(state, command),
         Command::Rule(command) => rule::decide::decide(state, by, command),
+        Command::Policy(command) => policy::decide::decide(state, by, command),
         Command::Budget(command) => budget::decide::decide(state, command, now),
         Command::Graph(command) => graph::decide(state, command),
         Command::Approval(command) => approval::decide::decide(state, by, command, now),

@@ -32,6 +32,7 @@ mod lock;
 mod map;
 mod memory;
 mod permit;
+mod policy;
 pub mod read;
 mod reply;
 mod rule;
@@ -46,6 +47,7 @@ mod txn;
 
 pub use memory::{Answered, COUNT_MAX as MEMORY_MAX, Evicted, Key, Remembered};
 pub use permit::end::denial_of_waiter;
+pub use policy::matching;
 pub use state::State;
 pub use step::{apply_record, next_deadline, step, step_recalled};
 pub use txn::due::{Due, due, due_of};

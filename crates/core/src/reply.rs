@@ -71,6 +71,10 @@ pub fn of(state: &State, record: &Record) -> Reply {
         | Event::RuleReset(_)
         | Event::LimitSet(_)
         | Event::LimitRemoved(_)
+        | Event::PolicySet(_)
+        | Event::PolicyRemoved(_)
+        | Event::PolicyDataSet(_)
+        | Event::PermitRejudged(_)
         | Event::BudgetSet(_)
         | Event::BudgetRemoved(_)
         | Event::BudgetToppedUp(_)
@@ -130,7 +134,16 @@ pub fn grant_of(event: &fleet_types::event::Granted, token: Token) -> Grant {
             .collect(),
         expires_at: event.expires_at,
         explain: event.explain.clone(),
+        changed: changed(event),
     }
+}
+
+/// The request, if policies changed it.
+fn changed(
+    event: &fleet_types::event::Granted,
+) -> Option<std::sync::Arc<fleet_types::permit::Request>> {
+    let original = event.policies.as_ref()?.original.as_ref();
+    original.map(|_| event.request.clone())
 }
 
 /// A permit that holds, as it stands now.
@@ -143,7 +156,8 @@ fn granted(state: &State, id: PermitId) -> Reply {
 
 /// What a live permit holds.
 pub fn grant_now(state: &State, id: PermitId) -> Option<Grant> {
-    let granted = state.permits.find(id)?.granted()?;
+    let permit = state.permits.find(id)?;
+    let granted = permit.granted()?;
     Some(Grant {
         permit: id,
         resources: granted
@@ -157,5 +171,6 @@ pub fn grant_now(state: &State, id: PermitId) -> Option<Grant> {
             .collect(),
         expires_at: granted.expires_at,
         explain: Vec::new(),
+        changed: permit.changed(),
     })
 }

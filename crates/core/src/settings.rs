@@ -1,6 +1,6 @@
 //! The fleet's own settings.
 use crate::decide::{Decided, invalid};
-use crate::state::State;
+use crate::state::{State, Wake};
 use fleet_types::Event;
 use fleet_types::settings::Settings;
 
@@ -49,4 +49,11 @@ pub fn decide(state: &State, settings: &Settings) -> Decided {
         }
     }
     Decided::event(Event::FleetConfigured(Box::new(settings.clone())))
+}
+
+pub fn configured(state: &mut State, settings: &Settings) {
+    if state.settings.policy_stage != settings.policy_stage {
+        state.wakes.insert(Wake::Policies);
+    }
+    state.settings = settings.clone();
 }

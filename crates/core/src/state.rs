@@ -11,6 +11,7 @@ use crate::limit::Limits;
 use crate::lock::Locks;
 use crate::memory::{Answered, Evicted, Memory};
 use crate::permit::Permits;
+use crate::policy::Policies;
 use crate::rule::{RuleKey, Rules};
 use crate::scope::Tree;
 use crate::timers::Timers;
@@ -18,7 +19,7 @@ use crate::txn::Txns;
 use fleet_types::permit::Request;
 use fleet_types::settings::Settings;
 use fleet_types::view::Totals;
-use fleet_types::{ApprovalId, Seq, Time, TxnId};
+use fleet_types::{ApprovalId, PermitId, Seq, Time, TxnId};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::BTreeSet;
@@ -36,6 +37,8 @@ pub struct State {
     pub(crate) limits: Limits,
     #[serde(default)]
     pub(crate) rules: Rules,
+    #[serde(default)]
+    pub(crate) policies: Policies,
     pub(crate) budgets: Budgets,
     #[serde(default)]
     pub(crate) approvals: Approvals,
@@ -52,6 +55,9 @@ pub struct State {
     pub(crate) locks: Locks,
     #[serde(skip)]
     pub(crate) timers: Timers,
+    /// Counts the changes of what policies are told of agents, groups and scopes. Derived.
+    #[serde(skip)]
+    pub(crate) changes: u64,
     #[serde(skip)]
     pub(crate) wakes: BTreeSet<Wake>,
 }
@@ -69,6 +75,10 @@ pub enum Wake {
     Limit(u32, SmolStr),
     /// What a rule remembers of a thing.
     Rule(RuleKey, SmolStr),
+    /// What the policies say, or which there are.
+    Policies,
+    /// What they say of one waiting permit.
+    Rejudged(PermitId),
     /// A lock was let go, or a waiter for it is gone. By path: the small keys of nodes differ after a restart.
     Lock(SmolStr),
     /// What an approval waits for, or what waits for it.

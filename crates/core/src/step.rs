@@ -4,6 +4,7 @@ use crate::decide::{Decided, Events, decide};
 use crate::memory::{Key, Remembered};
 use crate::permit;
 use crate::permit::grant::Keys;
+use crate::policy;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
 use fleet_types::agent::Definition;
@@ -62,6 +63,8 @@ pub fn step_recalled(
             Ok(reply)
         }
         Decided::Repeat(reply) => Ok(reply),
+        // Whoever drives the machine has it judged anew, so this is no answer yet.
+        Decided::Stale => Err(policy::judge::stale()),
         Decided::Rejected(rejection) => {
             let event = Event::CommandRejected(CommandRejected {
                 command: envelope.command.name().into(),
@@ -126,11 +129,18 @@ fn happen_at(
     records.push(record);
 }
 
+/// What is asked for, if a command asks for a permit.
+fn asked(command: &Command) -> Option<&words::Request> {
+    match command {
+        Command::Permit(words::Command::Request(request)) => Some(request),
+        Command::Permit(words::Command::Judged(judged)) => Some(&judged.request),
+        _ => None,
+    }
+}
+
 /// The answer to this very request, if memory held it when the step began and has let it go since.
 fn just_evicted<'s>(state: &'s State, from: usize, envelope: &Envelope) -> Option<&'s Remembered> {
-    let Command::Permit(words::Command::Request(request)) = &envelope.command else {
-        return None;
-    };
+    let request = asked(&envelope.command)?;
     let mut evicted = state.memory.evicted[from..].iter();
     let found = evicted.find(|evicted| evicted.entry.key() == Key::of(request))?;
     Some(&found.entry)
@@ -201,6 +211,7 @@ fn register_the_unknown(
     }
     let agent = match &envelope.command {
         Command::Permit(words::Command::Request(request)) => &request.agent,
+        Command::Permit(words::Command::Judged(judged)) => &judged.request.agent,
         Command::Instance(fleet_types::instance::Command::Connect { key, .. }) => &key.agent,
         Command::Approval(command) => match (&command.speaks_as, &envelope.by) {
             (Some(Person::Agent(agent)), _) | (None, Actor::Agent(agent)) => agent,

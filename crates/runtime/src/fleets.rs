@@ -4,6 +4,7 @@ use crate::clock::{Clock, WallClock};
 use crate::handle::{Failure, Handle, Shared};
 use crate::heartbeats::Heartbeats;
 use crate::inbox::Inbox;
+use crate::policies::{Desk, Pool};
 use crate::post::Post;
 use crate::readers::Readers;
 use crate::recall::Recall;
@@ -82,6 +83,7 @@ struct Inner {
     fatal: watch::Sender<Option<String>>,
     stopping: watch::Sender<bool>,
     archive: Archive,
+    pool: Arc<Pool>,
 }
 
 /// Where answers are kept that memory lets go.
@@ -117,7 +119,9 @@ impl Fleets {
             keeper: Arc::default(),
         };
         let mut threads = archive.run(&fatal)?;
-        let (service, directory, snapshot) = prepare(&key, &scribe, &readers, &options, &archive)?;
+        let pool = Arc::new(Pool::new(options.clock.clone()));
+        let (service, directory, snapshot) =
+            prepare(&key, &scribe, &readers, &options, &archive, &pool)?;
         let scribe_thread = {
             let scribe = scribe.clone();
             let fatal = fatal.clone();
@@ -138,6 +142,7 @@ impl Fleets {
             fatal,
             stopping,
             archive,
+            pool,
         });
         let fleets = Fleets { inner };
         fleets.run(key, service, directory, snapshot)?;
@@ -232,6 +237,7 @@ impl Fleets {
     /// As [`Fleets::stop`], on this thread.
     pub fn stop_now(&self) {
         self.inner.stopping.send_replace(true);
+        self.inner.pool.close();
         let threads: Vec<JoinHandle<()>> = {
             let mut fleets = self.lock();
             for open in fleets.values() {
@@ -270,6 +276,7 @@ impl Fleets {
             &inner.readers,
             &inner.options,
             &inner.archive,
+            &inner.pool,
         )?;
         self.run(key, service, handle, snapshot)
     }
@@ -402,6 +409,7 @@ fn prepare(
     readers: &Arc<Readers>,
     options: &Options,
     archive: &Archive,
+    pool: &Arc<Pool>,
 ) -> Result<(Service, Handle, Seq), String> {
     let mut recall = archive.open(key, options).map_err(|error| error.chain())?;
     let recovered = readers.lend(|reader| recover_into(reader, key, &mut recall));
@@ -426,6 +434,7 @@ fn prepare(
         tail: Tail::new(key.clone(), state.seq(), readers.clone()),
         agenda: Agenda::default(),
         read_only: AtomicBool::default(),
+        desk: Desk::new(pool.clone()),
     });
     let line = Arc::new(Line::new(key.clone(), shared.clone()));
     let writer = Writer::with_recall(state, epoch, recall);

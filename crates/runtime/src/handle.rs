@@ -3,13 +3,17 @@ use crate::agenda::Agenda;
 use crate::follow::Follower;
 use crate::heartbeats::Heartbeats;
 use crate::inbox::{Inbox, Lane};
+use crate::policies::{self, Desk, Judged, Sight};
 use crate::post::Post;
 use crate::tail::Tail;
 use crate::turn::Then;
 use crate::writer::Work;
 use fleet_core::State;
 use fleet_core::signal::{Signal, To};
+use fleet_policy::Module;
 use fleet_types::instance::InstanceKey;
+use fleet_types::permit::Request;
+use fleet_types::policy::Verdict;
 use fleet_types::{Answer, Envelope, Epoch, Record, Seq, TxnId};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -58,6 +62,8 @@ pub(crate) struct Shared {
     pub agenda: Agenda,
     /// Whether the journal refused a write and it is not time yet to try again.
     pub read_only: AtomicBool,
+    /// Where requests wait for policies, in front of the inbox.
+    pub desk: Desk,
 }
 
 /// A fleet, as its doors see it. Cheap to clone.
@@ -77,6 +83,9 @@ impl Handle {
         outbox: &Arc<dyn Outbox>,
         tag: u64,
     ) -> Result<(), Failure> {
+        if self.shared.desk.concerns(&envelope.command) {
+            return policies::submit(&self.shared, envelope, outbox, tag);
+        }
         let lane = Lane::of(&envelope.command);
         let outbox = outbox.clone();
         let work = Work::Command {
@@ -96,6 +105,13 @@ impl Handle {
         commands: impl Iterator<Item = (Envelope, u64)>,
         outbox: &Arc<dyn Outbox>,
     ) -> Result<(), (u64, Failure)> {
+        if self.shared.desk.is_on() {
+            for (envelope, tag) in commands {
+                let submitted = self.submit(envelope, outbox, tag);
+                submitted.map_err(|failure| (tag, failure))?;
+            }
+            return Ok(());
+        }
         let works = commands.map(|(envelope, tag)| {
             let lane = Lane::of(&envelope.command);
             let outbox = outbox.clone();
@@ -139,6 +155,38 @@ impl Handle {
         self.shared
             .inbox
             .push(Lane::Read, Work::Read(Box::new(read)))?;
+        receiver.await.unwrap_or(Err(Failure::Unavailable))
+    }
+
+    /// What policies say of a request now, without effect.
+    ///
+    /// # Errors
+    /// When they cannot be asked.
+    pub async fn judge(&self, request: Arc<Request>) -> Result<Judged, Failure> {
+        if !self.shared.desk.is_on() {
+            let verdict = Verdict::default();
+            return Ok(Judged { request, verdict });
+        }
+        let clock = self.shared.desk.pool.clock().clone();
+        self.look_at_policies(move |sight, began| sight.judge(&request, clock.now(), false, began))
+            .await
+    }
+
+    /// Uses the fleet as its policies see it, on one of the threads that evaluate them. Modules that it runs are told to
+    /// the second argument first, so that one that keeps no bounds is abandoned.
+    ///
+    /// # Errors
+    /// When it cannot be had.
+    pub async fn look_at_policies<R: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Sight, &mut dyn FnMut(&Arc<Module>)) -> R + Send + 'static,
+    ) -> Result<R, Failure> {
+        let (sender, receiver) = oneshot::channel();
+        let look = move |sight: Result<(&Arc<Sight>, policies::Began<'_>), Failure>| {
+            // Whoever asked may have gone away meanwhile.
+            let _ = sender.send(sight.map(|(sight, began)| look(sight, began)));
+        };
+        policies::look(&self.shared, Box::new(look));
         receiver.await.unwrap_or(Err(Failure::Unavailable))
     }
 

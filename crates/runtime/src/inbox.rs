@@ -6,7 +6,8 @@
 use crate::handle::Failure;
 use crate::writer::Work;
 use fleet_types::limit::Class;
-use fleet_types::{Command, Time, permit};
+use fleet_types::permit::{self, Request};
+use fleet_types::{Command, Time};
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -38,15 +39,8 @@ pub enum Lane {
 impl Lane {
     pub fn of(command: &Command) -> Lane {
         match command {
-            Command::Permit(permit::Command::Request(request)) => {
-                // Without a word the core takes the agent's own priority, which the door does not know.
-                match request.priority.map_or(Class::Normal, Class::of) {
-                    Class::Low => Lane::Low,
-                    Class::Normal => Lane::Normal,
-                    Class::High => Lane::High,
-                    Class::Critical => Lane::Critical,
-                }
-            }
+            Command::Permit(permit::Command::Request(request)) => Lane::of_request(request),
+            Command::Permit(permit::Command::Judged(judged)) => Lane::of_request(&judged.request),
             Command::Halt(_) => Lane::Exempt,
             Command::Instance(fleet_types::instance::Command::AcknowledgeHalt { .. }) => {
                 Lane::Exempt
@@ -59,6 +53,7 @@ impl Lane {
             | Command::Action(_)
             | Command::Limit(_)
             | Command::Rule(_)
+            | Command::Policy(_)
             | Command::Budget(_)
             | Command::Graph(_)
             | Command::Approval(_)
@@ -70,8 +65,25 @@ impl Lane {
         }
     }
 
+    fn of_request(request: &Request) -> Lane {
+        // Without a word the core takes the agent's own priority, which the door does not know.
+        match request.priority.map_or(Class::Normal, Class::of) {
+            Class::Low => Lane::Low,
+            Class::Normal => Lane::Normal,
+            Class::High => Lane::High,
+            Class::Critical => Lane::Critical,
+        }
+    }
+
+    /// What whoever finds no room hears.
+    pub const fn full() -> Failure {
+        Failure::Overloaded {
+            retry_after_ms: RETRY_AFTER_MS,
+        }
+    }
+
     /// How much may wait for work of this lane to be taken in.
-    const fn room(self) -> usize {
+    pub const fn room(self) -> usize {
         match self {
             Lane::Low => WAITING_MAX * 50 / 100,
             Lane::Normal => WAITING_MAX * 70 / 100,
@@ -140,8 +152,7 @@ impl Inbox {
             return Err(Failure::Unavailable);
         }
         if queue.work.len() >= lane.room() {
-            let retry_after_ms = RETRY_AFTER_MS;
-            return Err(Failure::Overloaded { retry_after_ms });
+            return Err(Lane::full());
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 //!
 //! While one transaction syncs, writers fill the next: that is the group commit; nothing waits for a timer.
 use crate::handle::{Failure, Shared};
+use crate::policies;
 use crate::turn::Turn;
 use fleet_journal::{Batch, FleetKey, Journal, Outcome};
 use fleet_types::{Epoch, Seq};
@@ -291,7 +292,9 @@ fn release(line: &Line, mut turn: Turn, broken: Option<Failure>) {
         }
         shared.agenda.follow(&turn.records);
     }
-    turn.answer(broken.as_ref());
+    turn.answer(broken.as_ref(), |envelope, outbox, tag| {
+        policies::again(shared, envelope, outbox, tag);
+    });
     if broken.is_none() {
         shared.post.deliver(turn.signals);
         shared.tail.push(turn.records);

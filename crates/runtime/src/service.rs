@@ -2,6 +2,7 @@
 use crate::clock::Clock;
 use crate::handle::Failure;
 use crate::inbox::{Woken, until};
+use crate::policies;
 use crate::readers::Readers;
 use crate::recover::{Recovered, recover_into};
 use crate::scribe::{Line, Scribe};
@@ -102,6 +103,7 @@ impl Service {
                     self.look_for_the_silent(wall, &mut turn);
                 }
             }
+            policies::tend(&shared, self.writer.state());
             if !turn.is_empty() {
                 self.scribe.append(&self.line, self.writer.epoch(), turn);
             }
@@ -175,6 +177,7 @@ impl Service {
         let epoch = Epoch(epoch.0.max(self.writer.epoch().0 + 1));
         self.writer = Writer::with_recall(state, epoch, recall);
         watch_all(&self.writer, &self.line);
+        policies::forget(&self.line.shared);
         self.line.shared.tail.reset(self.writer.seq());
         self.writes.failed(why, Instant::now());
         Ok(())

@@ -4,7 +4,7 @@
 use crate::handle::{Failure, Outbox};
 use fleet_core::signal::{Signal, To};
 use fleet_journal::{Batch, FleetKey};
-use fleet_types::{Answer, Epoch, Record};
+use fleet_types::{Answer, Envelope, Epoch, Record};
 use std::sync::Arc;
 
 /// A batch is closed when it has so many bytes: far below what the journal takes, whatever the last record adds.
@@ -26,6 +26,15 @@ pub enum Release {
     },
     /// The end of a read.
     Read(Then),
+    /// A command that changed nothing, as policies have changed since they were asked: it is judged anew.
+    Rejudge {
+        /// The command.
+        envelope: Envelope,
+        /// Where the answer goes.
+        outbox: Arc<dyn Outbox>,
+        /// With which tag.
+        tag: u64,
+    },
 }
 
 /// What one turn of the writer brings: records for the journal, and what to release after them, in order.
@@ -76,8 +85,12 @@ impl Turn {
         batches
     }
 
-    /// Tells those who wait: what was answered, or how it failed.
-    pub fn answer(&mut self, broken: Option<&Failure>) {
+    /// Tells those who wait: what was answered, or how it failed. What must be judged anew goes to `rejudge`.
+    pub fn answer(
+        &mut self,
+        broken: Option<&Failure>,
+        mut rejudge: impl FnMut(Envelope, Arc<dyn Outbox>, u64),
+    ) {
         let mut touched: Vec<Arc<dyn Outbox>> = Vec::new();
         for release in self.releases.drain(..) {
             match release {
@@ -94,6 +107,17 @@ impl Turn {
                         touched.push(outbox);
                     }
                 }
+                Release::Rejudge {
+                    envelope,
+                    outbox,
+                    tag,
+                } => match broken {
+                    None => rejudge(envelope, outbox, tag),
+                    Some(failure) => {
+                        outbox.answer(tag, Err(failure.clone()));
+                        outbox.flush();
+                    }
+                },
                 Release::Read(then) => then(broken.cloned().map_or(Ok(()), Err)),
             }
         }

@@ -8,7 +8,7 @@ use fleet_core::signal::signals;
 use fleet_core::{MEMORY_MAX, Remembered, State, next_deadline, step_recalled};
 use fleet_journal::FleetKey;
 use fleet_types::permit;
-use fleet_types::{Actor, Answer, Command, Envelope, Epoch, Seq, Time};
+use fleet_types::{Actor, Answer, Code, Command, Envelope, Epoch, Rejection, Seq, Time};
 use std::sync::Arc;
 
 /// Something to do with the state.
@@ -129,10 +129,17 @@ impl Writer {
                     }
                 };
                 let answer = self.carry_out(&envelope, recalled.as_ref(), wall, turn);
-                turn.releases.push(Release::Answer {
-                    outbox,
-                    tag,
-                    answer,
+                turn.releases.push(match answer {
+                    Err(rejection) if is_stale(&envelope.command, &rejection) => Release::Rejudge {
+                        envelope,
+                        outbox,
+                        tag,
+                    },
+                    answer => Release::Answer {
+                        outbox,
+                        tag,
+                        answer,
+                    },
                 });
             }
             Work::Read(read) => turn.releases.push(Release::Read(read(&self.state))),
@@ -157,8 +164,10 @@ impl Writer {
     /// What memory has let go of a request's id. Asked before memory is: nearly always the filters say no, and a look
     /// into memory follows in the step anyway, which prefers what it finds there.
     fn recalled(&self, command: &Command) -> Result<Option<Remembered>, Failure> {
-        let Command::Permit(permit::Command::Request(request)) = command else {
-            return Ok(None);
+        let request = match command {
+            Command::Permit(permit::Command::Request(request)) => request,
+            Command::Permit(permit::Command::Judged(judged)) => &judged.request,
+            _ => return Ok(None),
         };
         match self.recall.find(request) {
             Ok(Some(entry)) => Ok(Some(entry)),
@@ -197,4 +206,19 @@ impl Writer {
         }
         answer
     }
+}
+
+/// Times that a command is judged anew because policies changed meanwhile; then whoever asked hears so.
+const ATTEMPTS_MAX: u8 = 5;
+
+/// Whether a command is to be judged by policies, anew or at all.
+fn is_stale(command: &Command, rejection: &Rejection) -> bool {
+    rejection.code == Code::PolicyStale
+        && match command {
+            Command::Permit(permit::Command::Judged(judged)) => judged.attempts < ATTEMPTS_MAX,
+            Command::Permit(permit::Command::JudgedExtend(judged)) => {
+                judged.attempts < ATTEMPTS_MAX
+            }
+            _ => true,
+        }
 }

@@ -293,7 +293,11 @@ impl Server {
 
     /// Lets go what a turn held back (I3).
     fn release(&mut self, mut turn: Turn, broken: Option<Failure>, durable: bool) {
-        turn.answer(broken.as_ref());
+        turn.answer(broken.as_ref(), |_, outbox, tag| {
+            // No policies here: nobody sets any.
+            outbox.answer(tag, Err(Failure::Unavailable));
+            outbox.flush();
+        });
         if broken.is_none() {
             self.signals += turn.signals.len() as u64;
         }

@@ -53,6 +53,12 @@ codes! {
     RuleViolated = "rule_violated",
     /// A throttle has stopped it until a person resets the rule.
     RuleTripped = "rule_tripped",
+    /// A policy forbids it.
+    PolicyDenied = "policy_denied",
+    /// A policy came to no answer.
+    PolicyFailed = "policy_failed",
+    /// Policies changed while the request was judged.
+    PolicyStale = "policy_stale",
     /// A rate limit is used up.
     RateLimited = "rate_limited",
     /// A concurrency limit is used up.

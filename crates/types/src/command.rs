@@ -2,7 +2,7 @@
 use crate::actor::Actor;
 use crate::{
     action, agent, approval, budget, connector, directory, graph, group, halt, instance, limit,
-    permit, rule, scope, settings, txn,
+    permit, policy, rule, scope, settings, txn,
 };
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,8 @@ pub enum Command {
     Limit(limit::Command),
     /// Rules.
     Rule(rule::Command),
+    /// Policies.
+    Policy(policy::Command),
     /// Budgets.
     Budget(budget::Command),
     /// Declared edges of the dependency graph.
@@ -64,6 +66,9 @@ impl Command {
             Command::Permit(permit::Command::Finish(_)) => "permit.finish",
             Command::Permit(permit::Command::Renew { .. }) => "permit.renew",
             Command::Permit(permit::Command::Extend(_)) => "permit.extend",
+            Command::Permit(permit::Command::Judged(_)) => "permit.request",
+            Command::Permit(permit::Command::JudgedExtend(_)) => "permit.extend",
+            Command::Permit(permit::Command::Rejudge(_)) => "permit.rejudge",
             Command::Instance(instance::Command::Connect { .. }) => "instance.connect",
             Command::Instance(instance::Command::Ready { .. }) => "instance.ready",
             Command::Instance(instance::Command::Disconnect { .. }) => "instance.disconnect",
@@ -88,6 +93,10 @@ impl Command {
             Command::Rule(rule::Command::Remove { .. }) => "rule.remove",
             Command::Rule(rule::Command::RollBack { .. }) => "rule.roll_back",
             Command::Rule(rule::Command::Reset { .. }) => "rule.reset",
+            Command::Policy(policy::Command::Set { .. }) => "policy.set",
+            Command::Policy(policy::Command::Remove { .. }) => "policy.remove",
+            Command::Policy(policy::Command::RollBack { .. }) => "policy.roll_back",
+            Command::Policy(policy::Command::SetData { .. }) => "policy.set_data",
             Command::Budget(budget::Command::Set(_)) => "budget.set",
             Command::Budget(budget::Command::Remove { .. }) => "budget.remove",
             Command::Budget(budget::Command::TopUp { .. }) => "budget.top_up",

@@ -7,7 +7,7 @@ pub use crate::approval::event::*;
 use crate::code::Code;
 use crate::id::{
     AgentId, ApprovalId, BudgetId, Epoch, FleetId, GroupId, HaltId, KeyId, LimitId, PermitId,
-    RuleId, Seq, TenantId, Version,
+    PolicyId, RuleId, Seq, TenantId, Version,
 };
 use crate::instance::InstanceKey;
 use crate::lock::Claim;
@@ -17,7 +17,7 @@ use crate::text::{Labels, Text};
 use crate::time::Time;
 use crate::{
     action, agent, approval, budget, connector, directory, explain, graph, group, halt, limit,
-    rule, scope, settings,
+    policy, rule, scope, settings,
 };
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -131,6 +131,14 @@ events! {
     RuleTripped(RuleTripped) = "rule.tripped",
     /// What a throttle had stopped goes on.
     RuleReset(RuleReset) = "rule.reset",
+    /// A policy was set.
+    PolicySet(PolicySet) = "policy.set",
+    /// A policy was removed.
+    PolicyRemoved(PolicyRemoved) = "policy.removed",
+    /// The data that policies see was replaced.
+    PolicyDataSet(PolicyDataSet) = "policy.data_set",
+    /// Policies said anew what they say of a request that waits.
+    PermitRejudged(PermitRejudged) = "permit.rejudged",
     /// A budget was set.
     BudgetSet(Arc<budget::Budget>) = "budget.set",
     /// A budget was removed.
@@ -216,6 +224,9 @@ pub struct Granted {
     /// What was reserved in budgets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetCharge>,
+    /// What the policies said of it, if any was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Box<policy::Verdict>>,
     /// What rules had to do with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Box<rule::Notes>>,
@@ -242,6 +253,9 @@ pub struct Queued {
     pub position: u64,
     /// It is denied at this time if its turn has not come.
     pub until: Time,
+    /// What the policies said of it, if any was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Box<policy::Verdict>>,
     /// What rules had to do with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Box<rule::Notes>>,
@@ -268,6 +282,9 @@ pub struct Denied {
     pub request: Arc<Request>,
     /// The answer.
     pub denial: Box<Denial>,
+    /// What the policies said of it, if any was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Box<policy::Verdict>>,
     /// What rules had to do with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Box<rule::Notes>>,
@@ -303,6 +320,9 @@ pub struct Extended {
     pub permit: PermitId,
     /// What more.
     pub resources: Vec<Claim>,
+    /// What the policies said of it, if any was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Box<policy::Verdict>>,
     /// What rules had to do with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Box<rule::Notes>>,
@@ -318,6 +338,9 @@ pub struct ExtensionQueued {
     pub waits_for: Blocker,
     /// It is denied at this time.
     pub until: Time,
+    /// What the policies said of it, if any was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Box<policy::Verdict>>,
 }
 
 /// A permit does not get more.
@@ -325,6 +348,9 @@ pub struct ExtensionQueued {
 pub struct ExtensionDenied {
     /// The answer.
     pub denial: Box<Denial>,
+    /// What the policies said of it, if any was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policies: Option<Box<policy::Verdict>>,
 }
 
 /// A permit's lease ran out; its reservations were given back.
@@ -519,6 +545,53 @@ pub struct RuleReset {
     /// Why.
     #[serde(default, skip_serializing_if = "Text::is_empty")]
     pub reason: Text,
+}
+
+/// A policy was set, or its next version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PolicySet {
+    /// As it stands now.
+    #[schema(value_type = policy::Policy)]
+    pub policy: Arc<policy::Policy>,
+    /// Which version of it, counted from 1.
+    pub version: u32,
+    /// The hash of its module.
+    pub hash: policy::Hash,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+}
+
+/// A policy was removed, with all its versions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyRemoved {
+    /// Which.
+    pub policy: PolicyId,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+}
+
+/// The data that policies see was replaced.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyDataSet {
+    /// All of it.
+    pub data: policy::Data,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+}
+
+/// Policies said anew what they say of a request that waits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PermitRejudged {
+    /// Which.
+    pub permit: PermitId,
+    /// Its request, changed where they say so.
+    #[schema(value_type = Request)]
+    pub request: Arc<Request>,
+    /// What they said.
+    pub policies: Box<policy::Verdict>,
 }
 
 /// A budget was removed.

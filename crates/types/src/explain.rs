@@ -6,7 +6,7 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
-/// The gates in the order of passage. Policy will stand between `Capability` and `Rules`; it is named here when it exists.
+/// The gates in the order of passage.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
 )]
@@ -20,6 +20,8 @@ pub enum Gate {
     AgentState,
     /// May it take this action on these resources?
     Capability,
+    /// What do the policies say?
+    Policy,
     /// Does every coordination rule let it pass?
     Rules,
     /// Do all limits that apply have room?
@@ -39,6 +41,7 @@ impl Gate {
         Gate::Halt,
         Gate::AgentState,
         Gate::Capability,
+        Gate::Policy,
         Gate::Rules,
         Gate::Limits,
         Gate::Budget,

@@ -5,11 +5,12 @@ use crate::budget::Cost;
 use crate::code::Code;
 use crate::explain::{Gate, GateReport};
 use crate::id::{
-    ActionName, AgentId, ApprovalId, BudgetId, Epoch, HaltId, InstanceId, LimitId, PermitId,
+    ActionName, AgentId, ApprovalId, BudgetId, Epoch, HaltId, InstanceId, LimitId, PermitId, PolicyId,
     RequestId, RuleId,
 };
 use crate::lock::{Claim, Held, Mode};
 use crate::path::ResourcePath;
+use crate::policy;
 use crate::text::{Labels, Text};
 use crate::time::{Millis, Time};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -200,6 +201,12 @@ pub enum Command {
     },
     /// Takes more resources, or holds some in a stronger mode.
     Extend(Arc<Extend>),
+    /// May this happen now? Asked with what the policies said of it.
+    Judged(Box<policy::Judged>),
+    /// Takes more, with what the policies said of it.
+    JudgedExtend(Box<policy::JudgedExtend>),
+    /// What the policies say now of a request that waits. The server's own.
+    Rejudge(Box<policy::Rejudged>),
 }
 
 /// How a permit ended, as its holder says.
@@ -274,6 +281,10 @@ pub struct Grant {
     /// What every gate saw, when asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explain: Vec<GateReport>,
+    /// The request as policies changed it, if they did: this is what may happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Request>)]
+    pub changed: Option<Arc<Request>>,
 }
 
 /// A request that waits.
@@ -349,6 +360,14 @@ pub enum Blocker {
         /// When its window ends; absent: when what is in flight ends, or what must come first was completed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         free_at: Option<Time>,
+    },
+    /// Policies, or what they must still say.
+    Policy {
+        /// Which.
+        policies: Vec<PolicyId>,
+        /// Why, in their words.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        reasons: Vec<Text>,
     },
     /// A budget.
     Budget {
@@ -437,8 +456,12 @@ pub struct View {
     pub permit: PermitId,
     /// Where it is.
     pub state: ViewState,
-    /// What was asked.
+    /// What was asked; as policies changed it, if they did.
     pub request: Request,
+    /// What was asked before policies changed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Request>)]
+    pub asked: Option<Arc<Request>>,
     /// When it was asked.
     pub asked_at: Time,
     /// When it was granted.

@@ -1,4 +1,5 @@
 //! A fleet's own settings, changed by command and kept in the journal.
+use crate::rule::Stage;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -39,6 +40,8 @@ pub struct Settings {
     pub request_memory_ms: Millis,
     /// Whether a halt needs two persons to release unless it says otherwise.
     pub release_by_two: bool,
+    /// How far policies go at most: each is at its own stage or this one, whichever is earlier.
+    pub policy_stage: Stage,
 }
 
 impl Default for Settings {
@@ -55,6 +58,7 @@ impl Default for Settings {
             waiting_max: 100_000,
             request_memory_ms: Millis(86_400_000),
             release_by_two: false,
+            policy_stage: Stage::Enforce,
         }
     }
 }

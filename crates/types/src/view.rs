@@ -246,6 +246,50 @@ pub struct RuleVersion {
     pub rule: crate::rule::Rule,
 }
 
+/// A policy and what it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PolicyView)]
+pub struct Policy {
+    /// As set.
+    pub policy: crate::policy::Policy,
+    /// Which version of it, counted from 1.
+    pub version: u32,
+    /// The hash of its module.
+    pub hash: crate::policy::Hash,
+    /// Requests that it denied, or would have denied were it enforced, since it was first set: each once, when it was
+    /// answered first.
+    pub denied: u64,
+    /// Of them, those it came to no answer for.
+    pub failed: u64,
+    /// Why it does not compile in this build of the server, if it does not: then it denies whatever it looks at.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broken: Option<Text>,
+    /// Earlier versions that it can be rolled back to, the oldest first; not told in lists.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<PolicyVersion>,
+}
+
+/// An earlier version of a policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyVersion {
+    /// Its number.
+    pub version: u32,
+    /// The hash of its module.
+    pub hash: crate::policy::Hash,
+    /// As it was set.
+    pub policy: crate::policy::Policy,
+}
+
+/// The data that policies see.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct PolicyData {
+    /// All of it.
+    pub data: crate::policy::Data,
+    /// Where in the journal it was set; absent: it never was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_at: Option<Seq>,
+}
+
 /// A budget and its use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = BudgetView)]

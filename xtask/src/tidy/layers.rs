@@ -20,7 +20,11 @@ const ROWS: &[(&str, &[&str])] = &[
     ("client", &["types"]),
     ("core", &["types", "workflow"]),
     ("effects", &["types", "connect"]),
-    ("runtime", &["types", "workflow", "journal", "core"]),
+    // Asks policies in front of its queue.
+    (
+        "runtime",
+        &["types", "workflow", "journal", "policy", "core"],
+    ),
     ("views", &["types", "workflow", "journal", "core"]),
     ("insight", &["types", "views"]),
     (

@@ -10,7 +10,7 @@ use crate::problem::{Problem, Result};
 use crate::reads::{self, PermitFilter};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use fleet_types::explain::Explanation;
+use fleet_types::explain::{Explanation, GateReport};
 use fleet_types::permit::{self, Decision, Request, View, ViewState};
 use fleet_types::session::{self, PermitRequest};
 use fleet_types::view::Page;
@@ -18,6 +18,9 @@ use fleet_types::{AgentId, Code, Command, FleetId, Millis, PermitId, Reply, Requ
 use serde::Deserialize;
 use std::sync::Arc;
 use utoipa::IntoParams;
+
+/// How often policies are asked before what they say is explained: they may change meanwhile.
+const EXPLAIN_ATTEMPTS_MAX: usize = 5;
 
 /// Asks for a permit.
 ///
@@ -67,11 +70,27 @@ pub async fn explain(door: Door, body: Unread) -> Result<axum::Json<Explanation>
     let body: PermitRequest = body.read(&door.caller, Operation::Ask)?;
     let request = complete(&door, None, body)?;
     door.may_for_agent(Operation::Ask, &request.agent).await?;
-    let actor = door.caller.actor.clone();
-    let explanation = door
-        .read(move |state| reads::explain(state, &actor, &request, wall_clock()))
-        .await??;
-    Ok(axum::Json(explanation))
+    let request = Arc::new(request);
+    for _ in 0..EXPLAIN_ATTEMPTS_MAX {
+        let judged = door.handle.judge(request.clone()).await?;
+        let actor = door.caller.actor.clone();
+        let explain = move |state: &fleet_core::State| {
+            reads::explain(
+                state,
+                &actor,
+                &judged.request,
+                &judged.verdict,
+                wall_clock(),
+            )
+        };
+        let explanation = door.read(explain).await??;
+        let is_stale = |gate: &GateReport| gate.code == Some(Code::PolicyStale);
+        if !explanation.gates.iter().any(is_stale) {
+            return Ok(axum::Json(explanation));
+        }
+    }
+    let words = "policies changed each time the request was judged; ask again";
+    Err(Problem::new(Code::PolicyStale, words).retry_after(100))
 }
 
 /// Which permits.

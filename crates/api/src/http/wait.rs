@@ -6,6 +6,7 @@ use crate::reads;
 use crate::wait;
 use fleet_types::permit::{self, Decision, Grant, Queued, ViewState};
 use fleet_types::{Code, Event, Millis, PermitId, Record, Seq, Time};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Longest wait within one HTTP request: below the time a request may take, and what proxies let pass.
@@ -111,6 +112,7 @@ pub async fn for_extension(
         resources: view.resources,
         expires_at: view.until,
         explain: Vec::new(),
+        changed: view.asked.map(|_| Arc::new(view.request)),
     }))
 }
 

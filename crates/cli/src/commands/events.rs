@@ -178,6 +178,16 @@ fn words(record: &Record) -> String {
         Event::RuleRemoved(e) => format!("{} by {by}{}", e.rule, because(&e.reason)),
         Event::RuleTripped(e) => format!("{} {}", e.rule, show::thing(&e.key)),
         Event::RuleReset(e) => format!("{} by {by}{}", e.rule, because(&e.reason)),
+        Event::PolicySet(e) => format!(
+            "{} version {} {} by {by}{}",
+            e.policy.id,
+            e.version,
+            show::word(&e.policy.stage),
+            because(&e.reason)
+        ),
+        Event::PolicyRemoved(e) => format!("{} by {by}{}", e.policy, because(&e.reason)),
+        Event::PolicyDataSet(e) => format!("by {by}{}", because(&e.reason)),
+        Event::PermitRejudged(e) => format!("{} {}", e.permit, e.request.agent),
         Event::BudgetSet(e) => format!("{}: {} by {by}", e.id, show::amount(e.hard, e.unit)),
         Event::BudgetRemoved(e) => format!("{} by {by}", e.budget),
         Event::BudgetToppedUp(e) => format!("{} by {}{}", e.budget, e.amount, because(&e.reason)),

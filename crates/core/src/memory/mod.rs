@@ -161,7 +161,7 @@ impl Memory {
         let here = self.entry(permits, request);
         let found = here.or_else(|| recalled.map(Found::Answered))?;
         let first = match found {
-            Found::Waiting(permit) => fingerprint(&permits[permit].request),
+            Found::Waiting(permit) => fingerprint(permits[permit].asked()),
             Found::Answered(entry) => entry.fingerprint,
         };
         Some((found, first == fingerprint(request)))

@@ -7,7 +7,7 @@ use crate::memory::Outcome;
 use crate::rule::tally::How;
 use crate::state::State;
 use crate::timers::Timer;
-use crate::{approval, budget, limit, txn};
+use crate::{approval, budget, limit, policy, txn};
 use fleet_types::budget::Cost;
 use fleet_types::event::{Denied, Expired, ExtensionDenied, Finished, RuleTripped};
 use fleet_types::explain::Gate;
@@ -53,6 +53,7 @@ pub fn decide(state: &State, by: &Actor, finish: &Finish, now: Time) -> Decided 
                 request: permit.request.clone(),
                 denial: request::denial(permit.id, *stop, Vec::new()),
                 rules: None,
+                policies: None,
             }))
         }
         (Phase::Waiting(_), Ending::Completed | Ending::Failed) => rejected(
@@ -195,6 +196,7 @@ pub fn denial(
     let answer = Event::PermitDenied(Denied {
         request: request.clone(),
         rules: report.notes(),
+        policies: report.policies,
         denial: request::denial(permit, stop, report.gates),
     });
     Events {
@@ -206,25 +208,31 @@ pub fn denial(
 /// A request that was denied at once, or after waiting.
 pub fn denied(state: &mut State, event: &Denied, at: Time) {
     let denial = &event.denial;
+    let original = event
+        .policies
+        .as_ref()
+        .and_then(|verdict| verdict.original.clone());
+    let mut asked = original.unwrap_or_else(|| event.request.clone());
     if let Some(key) = state.permits.key(denial.permit) {
         queue::leave(state, key);
         state.memory.end_wait(&event.request, key);
         state.unlink(key);
-        state.permits.remove(key);
+        if let Some(permit) = state.permits.remove(key) {
+            asked = permit.asked().clone();
+        }
         approval::apply::settle(state, denial.permit);
     } else {
         if let Some(blocker) = &denial.blocker {
             queue::stopped(state, blocker, &event.request);
         }
         queue::observed(state, event.rules.as_deref());
+        policy::apply::count(state, event.policies.as_deref());
     }
     if let Some(agent) = state.agents.key(&event.request.agent) {
         state.agents.agents[agent].usage.denied += 1;
     }
     let outcome = Outcome::Denied(denial.clone());
-    state
-        .memory
-        .remember(at, state.seq, &event.request, outcome);
+    state.memory.remember(at, state.seq, &asked, outcome);
     txn::permit_moved(state, denial.permit, Some(denial.code));
     if denial.code == Code::Cancelled {
         state.totals.cancelled += 1;
@@ -264,7 +272,7 @@ fn taken_back(state: &mut State, id: PermitId, why: Code) -> Option<u32> {
             approval::apply::settle(state, id);
             let (at, seq) = (state.now, state.seq);
             let outcome = Outcome::Denied(Box::new(denial_of_waiter(id, why)));
-            state.memory.remember(at, seq, &permit.request, outcome);
+            state.memory.remember(at, seq, permit.asked(), outcome);
         }
     }
     txn::permit_moved(state, id, Some(why));
@@ -310,6 +318,7 @@ pub fn due(state: &State, armed: Time, timer: Timer, now: Time) -> Option<Event>
                 super::WaitsOn::Halt => Gate::Halt,
                 super::WaitsOn::Agent => Gate::AgentState,
                 super::WaitsOn::Limit(_) => Gate::Limits,
+                super::WaitsOn::Policy => Gate::Policy,
                 super::WaitsOn::Rule(_) => Gate::Rules,
                 super::WaitsOn::Approval => Gate::Approval,
                 super::WaitsOn::Locks => Gate::Locks,
@@ -318,6 +327,7 @@ pub fn due(state: &State, armed: Time, timer: Timer, now: Time) -> Option<Event>
                 request: permit.request.clone(),
                 denial: request::denial(id, *stop, Vec::new()),
                 rules: None,
+                policies: None,
             }))
         }
         Timer::Extension(id) => {
@@ -330,6 +340,7 @@ pub fn due(state: &State, armed: Time, timer: Timer, now: Time) -> Option<Event>
             stop.blocker = Some(extension.blocker.clone());
             Some(Event::PermitExtensionDenied(ExtensionDenied {
                 denial: request::denial(id, *stop, Vec::new()),
+                policies: None,
             }))
         }
         Timer::Rate(_) | Timer::Txn(_) => None, // Handled where they wake who waits.

@@ -2,7 +2,7 @@
 //!
 //! This is the only way to hold and wait, so the only way to a deadlock, which is looked for here.
 use super::gates::{Ask, Stop, pass_extension};
-use super::{Extension, PermitKey, Phase, Rank, end, grant, request};
+use super::{Extension, Granted, PermitKey, Phase, Rank, end, grant, request};
 use crate::decide::{Decided, Events, invalid, rejected};
 use crate::lock::check::{Asker, Obstacle, obstacles};
 use crate::lock::deadlock;
@@ -14,13 +14,20 @@ use fleet_types::event::{Extended, ExtensionDenied, ExtensionQueued};
 use fleet_types::explain::Gate;
 use fleet_types::limit::Class;
 use fleet_types::lock::{Claim, Mode};
-use fleet_types::permit::{Blocker, Extend};
+use fleet_types::permit::{Blocker, Extend, Request};
+use fleet_types::policy::Verdict;
 use fleet_types::rule::Mark;
 use fleet_types::{Actor, Code, Event, PermitId, Reply, Seq, Time, Token};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Decided {
+pub fn decide(
+    state: &State,
+    by: &Actor,
+    extend: &Arc<Extend>,
+    verdict: Option<&Verdict>,
+    now: Time,
+) -> Decided {
     let key = match end::owned(state, by, extend.permit, &extend.agent) {
         Ok(key) => key,
         Err(rejection) => return Decided::Rejected(rejection),
@@ -45,17 +52,7 @@ pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Dec
             format!("wait_ms is more than this fleet's {most}"),
         );
     }
-    let wanted: Vec<Claim> = extend
-        .resources
-        .iter()
-        .filter(|claim| {
-            !granted
-                .held
-                .iter()
-                .any(|held| covers(held.mode, claim.mode) && held.path == claim.path)
-        })
-        .cloned()
-        .collect();
+    let wanted = wanted(granted, extend);
     if wanted.is_empty() {
         // It has all of it: a repeat, maybe of one whose answer was lost, hears its tokens again.
         let grant = crate::reply::grant_now(state, extend.permit);
@@ -70,24 +67,28 @@ pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Dec
             format!("a permit holds at most {most} resources"),
         );
     }
-    let ask = ask(state, by, key, permit.rank, now);
+    let ask = ask(state, by, key, (permit.rank, verdict), now);
+    let policies = || verdict.cloned().and_then(Verdict::filled);
     let stop = match pass_extension(&ask, &wanted) {
         Ok(rules) => {
             return Decided::event(Event::PermitExtended(Extended {
                 permit: permit.id,
                 resources: wanted,
                 rules,
+                policies: policies(),
             }));
         }
+        Err(stop) if stop.code == Code::PolicyStale => return Decided::Stale,
         Err(stop) => stop,
     };
     let denied = |stop: Stop| {
         Event::PermitExtensionDenied(ExtensionDenied {
             denial: request::denial(permit.id, stop, Vec::new()),
+            policies: policies(),
         })
     };
     if !stop.can_wait || extend.wait_ms.0 == 0 {
-        return Decided::Events(denied_by(state, permit.id, *stop));
+        return Decided::Events(denied_by(state, permit.id, *stop, policies()));
     }
     let mut victims = BTreeSet::new();
     let mut following = Vec::new();
@@ -100,6 +101,7 @@ pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Dec
         victims.insert(victim);
         following.push(Event::PermitExtensionDenied(ExtensionDenied {
             denial: request::denial(state.permits[victim].id, stop, Vec::new()),
+            policies: None,
         }));
     }
     let Some(waits_for) = stop.blocker else {
@@ -112,6 +114,7 @@ pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Dec
         }),
         waits_for,
         until: now.after(extend.wait_ms),
+        policies: policies(),
     });
     Decided::Events(Events {
         answer,
@@ -121,14 +124,39 @@ pub fn decide(state: &State, by: &Actor, extend: &Arc<Extend>, now: Time) -> Dec
 }
 
 /// A gate's denial of more, and what follows from it.
-fn denied_by(state: &State, permit: PermitId, stop: Stop) -> Events {
+fn denied_by(
+    state: &State,
+    permit: PermitId,
+    stop: Stop,
+    policies: Option<Box<Verdict>>,
+) -> Events {
     let then = end::trips(state, &stop).into_iter().collect();
     let denial = request::denial(permit, stop, Vec::new());
-    let answer = Event::PermitExtensionDenied(ExtensionDenied { denial });
+    let answer = Event::PermitExtensionDenied(ExtensionDenied { denial, policies });
     Events {
         then,
         ..Events::one(answer)
     }
+}
+
+/// What it does not hold yet.
+fn wanted(granted: &Granted, extend: &Extend) -> Vec<Claim> {
+    let holds = |claim: &Claim| {
+        let mut held = granted.held.iter();
+        held.any(|held| covers(held.mode, claim.mode) && held.path == claim.path)
+    };
+    let claims = extend.resources.iter().filter(|claim| !holds(claim));
+    claims.cloned().collect()
+}
+
+/// What policies are asked about a permit that wants more: its request, with what it does not hold yet.
+pub fn asked(state: &State, extend: &Extend) -> Option<Request> {
+    let permit = state.permits.find(extend.permit)?;
+    let resources = wanted(permit.granted()?, extend);
+    Some(Request {
+        resources,
+        ..(*permit.request).clone()
+    })
 }
 
 /// Whether holding in one mode makes a claim in the other needless.
@@ -161,7 +189,13 @@ fn deadlocked(state: &State, cycle: &[PermitKey], victim: PermitKey) -> Stop {
     stop
 }
 
-fn ask<'s>(state: &'s State, by: &'s Actor, key: PermitKey, rank: Rank, now: Time) -> Ask<'s> {
+fn ask<'s>(
+    state: &'s State,
+    by: &'s Actor,
+    key: PermitKey,
+    (rank, verdict): (Rank, Option<&'s Verdict>),
+    now: Time,
+) -> Ask<'s> {
     let permit = &state.permits[key];
     Ask {
         state,
@@ -169,6 +203,7 @@ fn ask<'s>(state: &'s State, by: &'s Actor, key: PermitKey, rank: Rank, now: Tim
         agent_key: permit.agent,
         agent: &state.agents.agents[permit.agent],
         request: &permit.request,
+        verdict,
         class: Class::of(permit.priority),
         asker: Asker {
             permit: Some(key),
@@ -191,7 +226,8 @@ fn ask<'s>(state: &'s State, by: &'s Actor, key: PermitKey, rank: Rank, now: Tim
 pub fn waits_for(state: &State, key: PermitKey) -> Option<Blocker> {
     let extension = state.permits.get(key)?.extension()?;
     let by = Actor::System;
-    let ask = ask(state, &by, key, extension.rank, state.now);
+    let judged = (extension.rank, extension.judged.as_deref());
+    let ask = ask(state, &by, key, judged, state.now);
     let stop = pass_extension(&ask, &extension.extend.resources).err();
     let now_for = stop.and_then(|stop| stop.blocker);
     Some(now_for.unwrap_or_else(|| extension.blocker.clone()))
@@ -202,15 +238,20 @@ pub fn again(state: &State, key: PermitKey, now: Time) -> Option<Events> {
     let permit = state.permits.get(key)?;
     let extension = permit.extension()?;
     let by = Actor::System;
-    let ask = ask(state, &by, key, extension.rank, now);
+    let judged = (extension.rank, extension.judged.as_deref());
+    let ask = ask(state, &by, key, judged, now);
     match pass_extension(&ask, &extension.extend.resources) {
         Ok(rules) => Some(Events::one(Event::PermitExtended(Extended {
             permit: permit.id,
             resources: extension.extend.resources.clone(),
             rules,
+            policies: extension.judged.clone(),
         }))),
         Err(stop) if stop.can_wait => None,
-        Err(stop) => Some(denied_by(state, permit.id, *stop)),
+        Err(stop) => {
+            let policies = extension.judged.clone();
+            Some(denied_by(state, permit.id, *stop, policies))
+        }
     }
 }
 
@@ -261,6 +302,7 @@ pub fn queued(state: &mut State, event: &ExtensionQueued, at: Time) {
             until: event.until,
             rank,
             blocker: event.waits_for.clone(),
+            judged: event.policies.clone(),
         }));
         state.totals.queued += 1;
         enter(state, key);

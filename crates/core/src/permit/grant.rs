@@ -17,6 +17,7 @@ use fleet_types::event::Granted;
 use fleet_types::limit::Each;
 use fleet_types::lock::Claim;
 use fleet_types::permit::Request;
+use fleet_types::policy::Verdict;
 use fleet_types::rule::Notes;
 use fleet_types::{Event, Millis, PermitId, Seq, Time, Token};
 use smallvec::SmallVec;
@@ -94,6 +95,7 @@ pub fn events(
             budgets: budgets.charges,
             rules: rules.filled(),
             approvals,
+            policies: report.policies,
             explain: report.gates,
         }),
         keys: Some(Keys {
@@ -132,16 +134,19 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
             book(state, event, agent);
             state.permits[key].phase = phase;
             txn::permit_moved(state, event.permit, None);
+            state.permits[key].judged = kept(event);
             key
         }
         None => {
             super::queue::observed(state, event.rules.as_deref());
+            crate::policy::apply::count(state, event.policies.as_deref());
             let priority = request::priority(state, agent, request);
             let rank = Rank::of(at, priority, state.settings.age_step_ms);
             let key = state.permits.insert(Permit {
                 id: event.permit,
                 agent,
                 request: request.clone(),
+                judged: kept(event),
                 priority,
                 asked_at: at,
                 rank,
@@ -185,7 +190,20 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
         permit: event.permit,
         expires_at: event.expires_at,
     };
-    state.memory.remember(at, seq, request, outcome);
+    let original = event
+        .policies
+        .as_ref()
+        .and_then(|verdict| verdict.original.as_deref());
+    let asked = original.unwrap_or(request);
+    state.memory.remember(at, seq, asked, outcome);
+}
+
+/// What policies said, where it must be known as long as the permit holds: how they changed it.
+fn kept(event: &Granted) -> Option<Box<Verdict>> {
+    let policies = event.policies.as_ref();
+    policies
+        .filter(|verdict| verdict.original.is_some())
+        .cloned()
 }
 
 /// Books a permit that waited in the fair queues of the limits it is charged to.

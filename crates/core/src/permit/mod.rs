@@ -17,6 +17,7 @@ use crate::lock::NodeKey;
 use crate::lock::check::Asker;
 use crate::map::{Map, Slab};
 use crate::memory::Remembered;
+use crate::policy;
 use crate::rule::RuleKey;
 use crate::rule::apply::Kept;
 use crate::state::State;
@@ -24,6 +25,7 @@ use fleet_types::agent::Priority;
 use fleet_types::limit::Class;
 use fleet_types::lock::{Claim, Mode};
 use fleet_types::permit::{Blocker, Command, Extend, Request};
+use fleet_types::policy::Verdict;
 use fleet_types::{Actor, Millis, PermitId, ResourcePath, Time, Token};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -77,6 +79,9 @@ pub struct Permit {
     pub id: PermitId,
     pub agent: AgentKey,
     pub request: Arc<Request>,
+    /// What policies said of it, if any was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Box<Verdict>>,
     pub priority: Priority,
     pub asked_at: Time,
     pub rank: Rank,
@@ -117,6 +122,8 @@ pub enum WaitsOn {
     Agent,
     /// A limit.
     Limit(u32),
+    /// What policies must say anew.
+    Policy,
     /// A rule.
     Rule(RuleKey),
     /// Somebody's approval.
@@ -158,6 +165,9 @@ pub struct Extension {
     /// Its own rank, or that of a more urgent permit that waits for this one (priority inheritance).
     pub rank: Rank,
     pub blocker: Blocker,
+    /// What policies said of it, if any was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judged: Option<Box<Verdict>>,
 }
 
 impl Permits {
@@ -248,6 +258,21 @@ impl Permit {
         Class::of(self.priority)
     }
 
+    /// What was asked, before policies changed it.
+    pub fn asked(&self) -> &Arc<Request> {
+        let original = self
+            .judged
+            .as_ref()
+            .and_then(|judged| judged.original.as_ref());
+        original.unwrap_or(&self.request)
+    }
+
+    /// Its request, if policies changed it.
+    pub fn changed(&self) -> Option<Arc<Request>> {
+        let original = self.judged.as_ref()?.original.as_ref();
+        original.map(|_| self.request.clone())
+    }
+
     pub fn granted(&self) -> Option<&Granted> {
         match &self.phase {
             Phase::Granted(granted) => Some(granted),
@@ -317,14 +342,22 @@ pub fn decide(
         return refused;
     }
     match command {
-        Command::Request(asked) => request::decide(state, by, asked, recalled, now),
+        Command::Request(asked) => request::decide(state, by, asked, None, recalled, now),
+        Command::Judged(judged) => {
+            let verdict = Some(&judged.verdict);
+            request::decide(state, by, &judged.request, verdict, recalled, now)
+        }
+        Command::Rejudge(rejudged) => policy::judge::rejudge(state, by, rejudged, now),
         Command::Finish(finish) => end::decide(state, by, finish, now),
         Command::Renew {
             permit,
             agent,
             ttl_ms,
         } => renew::decide(state, by, *permit, agent, *ttl_ms, now),
-        Command::Extend(extend) => extend::decide(state, by, extend, now),
+        Command::Extend(extend) => extend::decide(state, by, extend, None, now),
+        Command::JudgedExtend(judged) => {
+            extend::decide(state, by, &judged.extend, Some(&judged.verdict), now)
+        }
     }
 }
 
@@ -338,6 +371,10 @@ pub fn rebuild(state: &mut State) {
     let rules: Vec<RuleKey> = state.rules.by_id.values().copied().collect();
     for key in rules {
         crate::rule::apply::compile(state, key);
+    }
+    let policies: Vec<u32> = state.policies.by_id.values().copied().collect();
+    for key in policies {
+        policy::apply::compile(state, key);
     }
     for key in 0..state.budgets.entries.len() as u32 {
         crate::budget::apply::compile(state, key);

@@ -10,6 +10,7 @@ use crate::decide::Events;
 use crate::limit::Entry;
 use crate::limit::check::{count_keys, counts_of};
 use crate::lock::check::Asker;
+use crate::policy;
 use crate::rule;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
@@ -34,6 +35,7 @@ pub fn queued(state: &mut State, event: &Queued, by: &Actor, at: Time) {
         id: event.permit,
         agent,
         request: event.request.clone(),
+        judged: event.policies.clone(),
         priority,
         asked_at: at,
         rank: Rank::of(at, priority, state.settings.age_step_ms),
@@ -50,6 +52,7 @@ pub fn queued(state: &mut State, event: &Queued, by: &Actor, at: Time) {
     state.totals.queued += 1;
     stopped(state, &event.waits_for, &event.request);
     observed(state, event.rules.as_deref());
+    policy::apply::count(state, event.policies.as_deref());
     enter(state, key);
     inherit(state, key);
     state.memory.wait(&event.request, key);
@@ -157,6 +160,7 @@ fn waits_on(state: &State, blocker: &Blocker) -> WaitsOn {
             None => WaitsOn::Locks,
         },
         Blocker::Approval { .. } => WaitsOn::Approval,
+        Blocker::Policy { .. } => WaitsOn::Policy,
         Blocker::Lock { .. } | Blocker::Turn { .. } => WaitsOn::Locks,
         Blocker::Budget { .. } | Blocker::Cycle { .. } => WaitsOn::Locks, // Never waited for.
     }
@@ -188,6 +192,9 @@ pub fn enter(state: &mut State, key: PermitKey) {
                 let counts = counts_of(&entry.limit, &request);
                 entry.queue.insert(class, agent, place, &counts);
             }
+        }
+        WaitsOn::Policy => {
+            state.policies.waiting.insert(place);
         }
         WaitsOn::Rule(rule) => {
             if let Some(at) = free_at {
@@ -240,6 +247,9 @@ pub fn leave(state: &mut State, key: PermitKey) {
                 state.limits.wake_count(limit, &count, &mut state.wakes);
             }
         }
+        WaitsOn::Policy => {
+            state.policies.waiting.remove(&place);
+        }
         WaitsOn::Rule(rule) => {
             state.rules.waiting -= 1;
             let Some(entry) = state.rules.get_mut(rule) else {
@@ -282,6 +292,9 @@ pub fn next_for(
     let places: Vec<Place> = match wake {
         Wake::Halts => return next_halted(state, after, now),
         Wake::Txn(id) => return crate::txn::next::next(state, *id, now),
+        Wake::Policies => return next_of(state, &state.policies.waiting, after, now),
+        // It may have been denied a moment ago.
+        Wake::Rejudged(id) => state.permits.key(*id).map(place_of).into_iter().collect(),
         Wake::Agent(key) => {
             let agent = state.agents.agents.get(*key)?;
             agent.waiting.first().copied().into_iter().collect()
@@ -321,6 +334,8 @@ pub fn next_for(
             Wake::Agent(_) => return None,
             Wake::Lock(path) if closes(state, place.permit, path) => return None,
             Wake::Halts
+            | Wake::Policies
+            | Wake::Rejudged(_)
             | Wake::Moved(_)
             | Wake::Limit(..)
             | Wake::Rule(..)
@@ -453,6 +468,7 @@ fn ask<'s>(
         agent_key: permit.agent,
         agent: &state.agents.agents[permit.agent],
         request: &permit.request,
+        verdict: permit.judged.as_deref(),
         class: permit.class(),
         asker: Asker {
             permit: Some(key),
@@ -462,6 +478,7 @@ fn ask<'s>(
             WaitsOn::Limit(limit) => Some(limit),
             WaitsOn::Halt
             | WaitsOn::Agent
+            | WaitsOn::Policy
             | WaitsOn::Rule(_)
             | WaitsOn::Approval
             | WaitsOn::Locks => None,
@@ -562,6 +579,7 @@ fn before(
     match waits_on(state, waits_for) {
         WaitsOn::Halt => state.halts.waiting.range(..place).count() as u64,
         WaitsOn::Agent => state.agents.agents[agent].waiting.range(..place).count() as u64,
+        WaitsOn::Policy => state.policies.waiting.range(..place).count() as u64,
         WaitsOn::Limit(key) => state.limits.get(key).map_or(0, |e| e.queue.before(place)),
         WaitsOn::Rule(key) => {
             let waiters = |entry: &rule::Entry| {

@@ -1,6 +1,6 @@
 //! May this happen now? A request becomes granted, queued or denied in one step.
 use super::gates::{Ask, Report, Stop, pass};
-use super::{Place, Rank, end, grant, queue};
+use super::{Permit, Place, Rank, end, grant, queue};
 use crate::agent::{Agent, AgentKey};
 use crate::approval::ask::{self, Waiter};
 use crate::decide::{Decided, Events, rejected};
@@ -13,6 +13,7 @@ use fleet_types::explain::GateReport;
 use fleet_types::limit::Class;
 use fleet_types::lock::Held;
 use fleet_types::permit::{Decision, Denial, Grant, Request};
+use fleet_types::policy::Verdict;
 use fleet_types::{
     Actor, AgentId, Code, Event, Millis, PermitId, Rejection, Reply, Seq, Text, Time, Token,
 };
@@ -22,6 +23,7 @@ pub fn decide(
     state: &State,
     by: &Actor,
     request: &Arc<Request>,
+    verdict: Option<&Verdict>,
     recalled: Option<&Remembered>,
     now: Time,
 ) -> Decided {
@@ -29,7 +31,9 @@ pub fn decide(
         Ok(key) => key,
         Err(rejection) => return Decided::Rejected(rejection),
     };
-    match state.memory.find(&state.permits, request, recalled) {
+    let original = verdict.and_then(|verdict| verdict.original.as_ref());
+    let asked = original.unwrap_or(request);
+    match state.memory.find(&state.permits, asked, recalled) {
         Some((_, false)) => {
             return rejected(
                 Code::RequestIdReused,
@@ -48,7 +52,7 @@ pub fn decide(
 
     let permit = PermitId(state.next_seq());
     let agent = (agent_key, &state.agents.agents[agent_key]);
-    let before = first_ask(state, by, agent, request, permit, now);
+    let before = first_ask(state, by, agent, (request, verdict), permit, now);
     let mut report = Report::new(request.explain);
     match pass(&before, &mut report) {
         Ok(passed) => {
@@ -56,6 +60,7 @@ pub fn decide(
             let events = grant::events(state, asked, request, passed, report, now);
             Decided::Events(events)
         }
+        Err(stop) if stop.code == Code::PolicyStale => Decided::Stale,
         Err(stop) if stop.can_wait && request.wait_ms.0 > 0 => {
             if state.permits.waiting >= u64::from(state.settings.waiting_max) {
                 let full = Stop {
@@ -89,6 +94,7 @@ pub fn decide(
                 position,
                 until: now.after(request.wait_ms),
                 rules: report.notes(),
+                policies: report.policies,
                 explain: report.gates,
             });
             Decided::Events(Events {
@@ -148,7 +154,7 @@ pub fn first_ask<'s>(
     state: &'s State,
     by: &'s Actor,
     (agent_key, agent): (AgentKey, &'s Agent),
-    request: &'s Request,
+    (request, verdict): (&'s Request, Option<&'s Verdict>),
     id: PermitId,
     now: Time,
 ) -> Ask<'s> {
@@ -159,6 +165,7 @@ pub fn first_ask<'s>(
         agent_key,
         agent,
         request,
+        verdict,
         class: Class::of(priority),
         asker: Asker {
             permit: None,
@@ -217,6 +224,7 @@ fn repeat(state: &State, request: &Request, found: &Found<'_>) -> Reply {
                 resources: request.resources.iter().map(held).collect(),
                 expires_at: *expires_at,
                 explain: Vec::new(),
+                changed: state.permits.find(*permit).and_then(Permit::changed),
             })
         }
         Outcome::Denied(denial) => Decision::Denied((**denial).clone()),

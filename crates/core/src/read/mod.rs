@@ -7,6 +7,7 @@ mod graph;
 mod lists;
 mod locks;
 mod permits;
+mod policies;
 mod rules;
 mod status;
 mod txns;
@@ -17,7 +18,11 @@ pub use approvals::{ApprovalFilter, Mine, approval, approvals, delegations};
 pub use graph::declared;
 pub use lists::{actions, budgets, directory, groups, halt, halts, limits, scopes, settings};
 pub use locks::{locks, validate};
-pub use permits::{PermitFilter, explain, permit, permits};
+pub use permits::{PermitFilter, explain, explain_judged, permit, permits};
+pub use policies::{
+    AgentSeen, Asked, Definitions, Picture, Unjudged, extension, picture, policies, policy_data,
+    unjudged,
+};
 pub use rules::rules;
 pub use status::status;
 pub use txns::{connector, connectors, owns, txn, txns};

@@ -8,6 +8,7 @@ use crate::state::State;
 use fleet_types::agent::Definition;
 use fleet_types::explain::Explanation;
 use fleet_types::permit::{Request, View, ViewState};
+use fleet_types::policy::Verdict;
 use fleet_types::view::Page;
 use fleet_types::{Actor, AgentId, Code, PermitId, Rejection, Time};
 use std::sync::Arc;
@@ -84,6 +85,7 @@ fn view(state: &State, key: PermitKey) -> View {
         permit: permit.id,
         state: state_of(permit),
         request: (*permit.request).clone(),
+        asked: permit.changed().map(|_| permit.asked().clone()),
         asked_at: permit.asked_at,
         granted_at: permit.granted().map(|granted| granted.at),
         until: permit.expires_at(),
@@ -106,6 +108,20 @@ pub fn explain(
     asked: &Request,
     now: Time,
 ) -> Result<Explanation, Rejection> {
+    explain_judged(state, by, asked, None, now)
+}
+
+/// As [`explain`], with what policies said of it.
+///
+/// # Errors
+/// As [`explain`].
+pub fn explain_judged(
+    state: &State,
+    by: &Actor,
+    asked: &Request,
+    verdict: Option<&Verdict>,
+    now: Time,
+) -> Result<Explanation, Rejection> {
     let now = now.max(state.now);
     let fresh;
     let agent = match request::asker(state, by, &asked.agent) {
@@ -121,7 +137,14 @@ pub fn explain(
     request::bounds(state, asked)?;
     let mut asked = asked.clone();
     asked.explain = true;
-    let ask = request::first_ask(state, by, agent, &asked, PermitId(state.next_seq()), now);
+    let ask = request::first_ask(
+        state,
+        by,
+        agent,
+        (&asked, verdict),
+        PermitId(state.next_seq()),
+        now,
+    );
     let mut report = Report::new(true);
     let decision = match pass(&ask, &mut report) {
         Ok(_) => "granted",

@@ -36,18 +36,20 @@ impl CompiledCase {
     }
 
     pub fn matches(&self, agent: &Agent, request: &Request, now: Time) -> bool {
-        let arguments = request.parameters.as_deref();
-        self.selector.matches(agent, request)
-            && self.case.parameters.iter().all(|(pointer, condition)| {
-                let argument = arguments.and_then(|arguments| pointer.find(arguments));
-                argument.is_some_and(|argument| meets(condition, argument))
-            })
-            && self
-                .case
-                .during
-                .as_ref()
-                .is_none_or(|times| is_during(times, now))
+        self.selector.matches(agent, request) && meets_conditions(&self.case, request, now)
     }
+}
+
+/// Whether the arguments and the time are those of a case.
+pub fn meets_conditions(case: &Case, request: &Request, now: Time) -> bool {
+    let arguments = request.parameters.as_deref();
+    case.parameters.iter().all(|(pointer, condition)| {
+        let argument = arguments.and_then(|arguments| pointer.find(arguments));
+        argument.is_some_and(|argument| meets(condition, argument))
+    }) && case
+        .during
+        .as_ref()
+        .is_none_or(|times| is_during(times, now))
 }
 
 fn meets(condition: &Condition, argument: &Value) -> bool {

@@ -181,7 +181,7 @@ fn other_name(form: &Form) -> &'static str {
     }
 }
 
-fn check_case(name: &str, case: &Case) -> Result<(), Rejection> {
+pub fn check_case(name: &str, case: &Case) -> Result<(), Rejection> {
     let invalid = |field: String, words: String| {
         Err(Rejection::new(Code::Invalid, format!("{field} {words}")).field(&field))
     };

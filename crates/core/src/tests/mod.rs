@@ -6,6 +6,7 @@ mod bank;
 mod explain;
 mod fuzz;
 mod model;
+mod policies;
 mod script;
 mod scripts;
 mod show;

@@ -8,6 +8,8 @@
 //! limit ID rate=N/MS|at_once=N [burst=N] [each=…] [reserve=CLASS:N…] [dynamic=FLOOR..CEILING@MS] [selector]
 //! budget ID money=N|tokens=N [soft=N] [period=…] [each=agent|label:K] [selector]    topup ID N [account=A]
 //! rule {JSON without spaces}     unrule ID     rollback ID [to=VERSION]     reset ID     arg=NAME:VALUE where one asks
+//! policy ID SAYS [stage=S] [selector]    unpolicy ID    back-policy ID [to=VERSION]    policy-data N    rejudge AGENT REQUEST
+//! judged=now|last where one asks: with what the policies say, or said when they were asked last
 //! ask AGENT REQUEST [MODE:PATH…] [do=ACTION] [wait=MS] [ttl=MS] [prio=N] [money=N] [tokens=N] [on=INSTANCE[@OLD]]
 //! finish|fail|cancel AGENT REQUEST [money=N] [tokens=N] [latency=MS]     renew AGENT REQUEST [ttl=MS]
 //! extend AGENT REQUEST MODE:PATH… [wait=MS]                              again AGENT REQUEST: the same body once more
@@ -21,18 +23,24 @@
 //! enlist AGENT TXN BRANCH session:A/I|webhook:C|postgres:C    hold AGENT TXN REQUEST    commit|abort AGENT TXN
 //! report TXN BRANCH PHASE OUTCOME [attempt=N] (by the server)  resolve TXN BRANCH VERDICT [why=WORD]
 //! sleep MS     clock MS (jumps, without ticks)     tick     by=ACTOR anywhere: local, system, agent:A, key:K
-//! see approvals|txn TXN|log TXN|due|locks|permits|limit ID|budget ID|halt NAME|instances AGENT|agent ID|status    valid PATH REQUEST
+//! see approvals|txn TXN|log TXN|due|locks|permits|limit ID|budget ID|policy ID|halt NAME|instances AGENT|agent ID|status    valid PATH REQUEST
 //! ```
+use super::policies;
 use super::show::{self, Names};
 use super::world::{Outcome, World};
+use fleet_types::permit::{self, Request};
+use fleet_types::policy::{Judged, JudgedExtend, Rejudged, Verdict};
 use fleet_types::{Actor, AgentId, Command, Epoch, Event, Millis, Record, Reply, Time, Token};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub struct Player {
     world: World,
     names: Names,
     asked: BTreeMap<String, Command>,
+    /// What policies said last.
+    said: Verdict,
     /// Epochs of each instance, the current one last.
     epochs: BTreeMap<String, Vec<Epoch>>,
 }
@@ -151,6 +159,7 @@ impl Player {
             world: World::open(&[]),
             names: Names::default(),
             asked: BTreeMap::new(),
+            said: Verdict::default(),
             epochs: BTreeMap::new(),
         }
     }
@@ -190,6 +199,7 @@ impl Player {
             }
             _ => {
                 let command = self.command(&line);
+                let command = self.judged(&line, command);
                 let mut by = line.by();
                 if line.word(0) == "report" && line.option("by").is_none() {
                     by = Actor::System;
@@ -302,6 +312,24 @@ impl Player {
                 )
             }
             "reset" => command("rule", json!({"reset": {"rule": id}})),
+            "policy" => {
+                let mut policy = json!({"id": id, "module": line.word(2).replace('-', " ")});
+                policy["when"] = line.selector();
+                if let Some(stage) = line.option("stage") {
+                    policy["stage"] = json!(stage);
+                }
+                policies::set(policy)
+            }
+            "unpolicy" => command("policy", json!({"remove": {"policy": id}})),
+            "back-policy" => {
+                let version = line.number("to");
+                command(
+                    "policy",
+                    json!({"roll_back": {"policy": id, "version": version}}),
+                )
+            }
+            "policy-data" => command("policy", json!({"set_data": {"data": {"n": number(id)}}})),
+            "rejudge" => self.rejudge(line),
             "ask" => {
                 let command = self.ask(line);
                 self.asked.insert(line.word(2).to_owned(), command.clone());
@@ -405,6 +433,63 @@ impl Player {
             }
             other => panic!("no command {other}"),
         }
+    }
+
+    /// With what policies say of it, where the line asks for that.
+    fn judged(&mut self, line: &Line<'_>, command: Command) -> Command {
+        let Some(how) = line.option("judged") else {
+            return command;
+        };
+        let Command::Permit(command) = command else {
+            panic!("nothing that policies judge");
+        };
+        Command::Permit(match command {
+            permit::Command::Request(asked) => {
+                let (request, verdict) = self.verdict(&asked, how);
+                let attempts = 0;
+                permit::Command::Judged(Box::new(Judged {
+                    request,
+                    verdict,
+                    attempts,
+                }))
+            }
+            permit::Command::Extend(extend) => {
+                let asked = crate::read::extension(&self.world.state, &extend).unwrap();
+                let (_, verdict) = self.verdict(&Arc::new(asked), how);
+                let attempts = 0;
+                permit::Command::JudgedExtend(Box::new(JudgedExtend {
+                    extend,
+                    verdict,
+                    attempts,
+                }))
+            }
+            other => other,
+        })
+    }
+
+    fn verdict(&mut self, asked: &Arc<Request>, how: &str) -> (Arc<Request>, Verdict) {
+        match how {
+            "now" => {
+                let said = policies::judge(&self.world.state, asked, self.world.wall);
+                self.said = said.1.clone();
+                said
+            }
+            "last" => (asked.clone(), self.said.clone()),
+            other => panic!("judged when? {other}"),
+        }
+    }
+
+    fn rejudge(&mut self, line: &Line<'_>) -> Command {
+        let permit = self.permit(line).parse().unwrap();
+        let found = self.world.state.permits.find(permit).expect("it is there");
+        let asked = found.asked().clone();
+        let how = line.option("said").unwrap_or("now");
+        let (request, verdict) = self.verdict(&asked, how);
+        Command::Permit(permit::Command::Rejudge(Box::new(Rejudged {
+            permit,
+            request,
+            verdict,
+        })))
     }
 
     /// The permit of this name: the agent's own, or else anybody's.
@@ -650,6 +735,18 @@ impl Player {
                     )
                 };
                 permits.into_iter().map(show).collect()
+            }
+            "policy" => {
+                let id = line.word(2).parse().unwrap();
+                let policies = crate::read::policies(state, Some(&id), None, 10).items;
+                let show = |policy: fleet_types::view::Policy| {
+                    let versions: Vec<u32> = policy.versions.iter().map(|it| it.version).collect();
+                    format!(
+                        "version {}, denied {}, failed {}, before {versions:?}",
+                        policy.version, policy.denied, policy.failed
+                    )
+                };
+                policies.into_iter().map(show).collect()
             }
             "limit" => {
                 let id = line.word(2).parse().unwrap();

@@ -142,6 +142,10 @@ impl Names {
                     names.join(" ")
                 )
             }
+            Blocker::Policy { policies, .. } => {
+                let names: Vec<&str> = policies.iter().map(|id| id.as_str()).collect();
+                format!("policies {}", names.join(" "))
+            }
             Blocker::Budget {
                 budget,
                 available,
@@ -358,6 +362,7 @@ impl Names {
                 let permit = self.permit(event.finish.permit);
                 format!("{permit} {:?}", event.finish.ending)
             }
+            Event::PermitRejudged(event) => format!("{} judged anew", self.permit(event.permit)),
             event => event.name().to_owned(),
         }
     }

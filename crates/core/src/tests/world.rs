@@ -86,8 +86,10 @@ impl World {
 
     /// The newest that is known elsewhere of a request's id.
     fn recall(&self, command: &Command) -> Option<Remembered> {
-        let Command::Permit(permit::Command::Request(request)) = command else {
-            return None;
+        let request = match command {
+            Command::Permit(permit::Command::Request(request)) => request,
+            Command::Permit(permit::Command::Judged(judged)) => &judged.request,
+            _ => return None,
         };
         let mut known = self.elsewhere.iter().rev();
         known.find(|entry| entry.key() == Key::of(request)).cloned()

@@ -7,7 +7,7 @@ use crate::explain::{Gate, GateReport};
 use crate::halt::Order;
 use crate::id::{Epoch, HaltId, PermitId, Seq};
 use crate::lock::Held;
-use crate::permit::{Blocker, BudgetCharge, Denial, Ending, Grant, Queued};
+use crate::permit::{Blocker, BudgetCharge, Denial, Ending, Grant, Queued, Request};
 use crate::text::Text;
 use crate::time::{Millis, Time};
 use crate::txn;
@@ -92,6 +92,10 @@ pub struct Granted {
     /// What every gate saw, when asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explain: Vec<GateReport>,
+    /// The request as policies changed it, if they did: this is what may happen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Request>)]
+    pub changed: Option<Arc<Request>>,
 }
 
 impl Granted {
@@ -104,6 +108,7 @@ impl Granted {
             resources: grant.resources,
             expires_at: grant.expires_at,
             explain: grant.explain,
+            changed: grant.changed,
         }
     }
 }

@@ -15,6 +15,7 @@ impl Coordinator for Uncoordinated {
                 resources: Vec::new(),
                 expires_at: Time::MAX,
                 explain: Vec::new(),
+                changed: None,
             }),
             queued: false,
         })

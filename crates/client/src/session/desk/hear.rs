@@ -441,6 +441,7 @@ fn grant(granted: Granted) -> Grant {
         resources: granted.resources,
         expires_at: granted.expires_at,
         explain: granted.explain,
+        changed: granted.changed,
     }
 }
 

@@ -1,8 +1,8 @@
 //! The gates of a permit, in the order of passage; the first that cannot pass decides (I7: nothing is consumed
 //! here, only found to be free; the grant consumes it all at once).
 //!
-//! To add a gate: a file here, its place in [`pass`], its name in `fleet_types::explain::Gate`. Policy belongs between
-//! capability and rules. A gate that wants somebody to approve adds a need, which the gate of approvals looks up.
+//! To add a gate: a file here, its place in [`pass`], its name in `fleet_types::explain::Gate`. A gate that wants somebody to
+//! approve adds a need, which the gate of approvals looks up.
 mod agent_state;
 pub mod approval;
 mod budgets;
@@ -11,6 +11,7 @@ mod halt;
 mod identity;
 mod limits;
 mod locks;
+mod policy;
 mod rules;
 
 use crate::agent::{Agent, AgentKey};
@@ -35,6 +36,8 @@ pub struct Ask<'s> {
     pub agent_key: AgentKey,
     pub agent: &'s Agent,
     pub request: &'s Request,
+    /// What policies said of it, if they were asked.
+    pub verdict: Option<&'s fleet_types::policy::Verdict>,
     pub class: Class,
     pub asker: Asker,
     /// The limit in whose queue it stands already.
@@ -104,6 +107,8 @@ pub struct Report {
     pub gates: Vec<GateReport>,
     /// Rules that are observed and would have stopped it.
     pub observed: Observed,
+    /// What policies said of it.
+    pub policies: Option<Box<fleet_types::policy::Verdict>>,
     wanted: bool,
 }
 
@@ -170,6 +175,8 @@ impl Report {
 
 /// Passes a request through every gate.
 pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<Passed, Box<Stop>> {
+    let said = ask.verdict.cloned();
+    report.policies = said.and_then(fleet_types::policy::Verdict::filled);
     let passed = pass_in_order(ask, report);
     if let Err(stop) = &passed {
         report.stopped(stop);
@@ -186,6 +193,8 @@ fn pass_in_order(ask: &Ask<'_>, report: &mut Report) -> Result<Passed, Box<Stop>
     agent_state::pass(ask, report)?;
     report.begin(Gate::Capability);
     capability::pass(ask)?;
+    report.begin(Gate::Policy);
+    policy::pass(ask, report)?;
     report.begin(Gate::Rules);
     let mut needs = Needs::new();
     let marks = rules::pass(ask, &mut needs, report)?;
@@ -211,6 +220,7 @@ pub fn pass_extension(ask: &Ask<'_>, claims: &[Claim]) -> Result<Option<Box<Note
     halt::pass(ask, &mut Report::default())?;
     agent_state::alive(ask)?;
     capability::resources(ask, claims)?;
+    policy::pass_extension(ask, claims)?;
     let mut needs = Needs::new();
     let notes = rules::pass_extension(ask, &mut needs, claims)?;
     approval::pass_extension(&needs)?;

@@ -230,6 +230,7 @@ fn denials_are_justified(world: &World, reference: &Reference, begin: usize) {
                 | Blocker::Limit { .. }
                 | Blocker::Rule { .. }
                 | Blocker::Approval { .. }
+                | Blocker::Policy { .. }
                 | Blocker::Cycle { .. },
             )
             | None => {}
@@ -329,6 +330,8 @@ pub fn derived(state: &State) -> String {
             entry.watches
         );
     }
+    let policies = &state.policies;
+    let _ = writeln!(text, "policies {} {:?}", policies.asked, policies.waiting);
     for (key, thing) in state.rules.things.iter() {
         let _ = writeln!(text, "thing {key} {thing:?}");
     }

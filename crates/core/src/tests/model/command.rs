@@ -1,7 +1,10 @@
 //! From small numbers to commands that fit the fleet as it stands, and now and then do not.
+use super::super::policies::{judge, set};
 use super::super::world::{World, request};
 use super::ops::{Claim, Op, PATHS};
 use super::people;
+use fleet_types::permit::{self, Request};
+use fleet_types::policy::{Judged, JudgedExtend, Rejudged, Verdict};
 use fleet_types::{Actor, Command, HaltId, Millis, PermitId, Seq, Time};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -14,6 +17,8 @@ const TTLS: [u64; 5] = [0, 1, 200, 3_000, 20_000];
 
 pub struct Driver {
     pub world: World,
+    /// What policies said last, to be said again when it does not fit any more.
+    said: Verdict,
     asked: Vec<Arc<fleet_types::permit::Request>>,
 }
 
@@ -66,6 +71,7 @@ impl Driver {
     pub fn new() -> Driver {
         Driver {
             world: World::open(&AGENTS[..3]),
+            said: Verdict::default(),
             asked: Vec::new(),
         }
     }
@@ -106,8 +112,20 @@ impl Driver {
 
     pub fn commands(&mut self, op: &Op) -> Vec<(Actor, Command)> {
         match op {
-            Op::Ask { .. } | Op::Again(_) | Op::Reuse(..) => self.ask(op),
-            Op::Finish { .. } | Op::Renew(..) | Op::Extend { .. } => self.held(op),
+            Op::Ask { .. } | Op::Again(_) | Op::Reuse(..) => {
+                let how = match op {
+                    Op::Ask { ttl, .. } => ttl / 5,
+                    _ => 1,
+                };
+                let asked = self.ask(op);
+                self.judged(asked, how)
+            }
+            Op::Extend { nth, .. } => {
+                let asked = self.held(op);
+                self.judged(asked, nth / 16 + 1)
+            }
+            Op::Rejudge(nth, old) => self.rejudge(*nth, *old),
+            Op::Finish { .. } | Op::Renew(..) => self.held(op),
             Op::Connect(..) | Op::Instance(..) | Op::Ack(..) => self.instance(op),
             Op::Sleep(span) => {
                 let until = self.world.wall.after(Millis(1 << (span % 20)));
@@ -131,6 +149,79 @@ impl Driver {
             Op::Txn(what, a, b, c) => self.txn(*what, *a, *b, *c),
             other => Self::local(self.rule(other)),
         }
+    }
+
+    /// With what policies say of it; now and then without, or with what they said of something else.
+    fn judged(&mut self, commands: Vec<(Actor, Command)>, how: u8) -> Vec<(Actor, Command)> {
+        if how % 8 == 0 {
+            return commands;
+        }
+        let judged = |(by, command)| {
+            let Command::Permit(command) = command else {
+                return (by, command);
+            };
+            let command = match command {
+                permit::Command::Request(asked) => {
+                    let (request, verdict) = self.verdict(&asked, how);
+                    let judged = Judged {
+                        request,
+                        verdict,
+                        attempts: 0,
+                    };
+                    permit::Command::Judged(Box::new(judged))
+                }
+                permit::Command::Extend(extend) => {
+                    let asked = crate::read::extension(&self.world.state, &extend);
+                    let verdict = match asked {
+                        // What they would change is not looked at.
+                        Some(asked) => Verdict {
+                            original: None,
+                            ..self.verdict(&Arc::new(asked), how).1
+                        },
+                        None => Verdict::default(),
+                    };
+                    let judged = JudgedExtend {
+                        extend,
+                        verdict,
+                        attempts: 0,
+                    };
+                    permit::Command::JudgedExtend(Box::new(judged))
+                }
+                other => other,
+            };
+            (by, Command::Permit(command))
+        };
+        commands.into_iter().map(judged).collect()
+    }
+
+    fn verdict(&mut self, asked: &Arc<Request>, how: u8) -> (Arc<Request>, Verdict) {
+        if how % 8 == 7 {
+            let verdict = Verdict {
+                original: None,
+                ..self.said.clone()
+            };
+            return (asked.clone(), verdict);
+        }
+        let (request, verdict) = judge(&self.world.state, asked, self.world.wall);
+        self.said = verdict.clone();
+        (request, verdict)
+    }
+
+    fn rejudge(&mut self, nth: u8, old: bool) -> Vec<(Actor, Command)> {
+        let waiting = crate::read::unjudged(&self.world.state, 8);
+        let count = waiting.len().max(1);
+        let Some(unjudged) = waiting.into_iter().nth(usize::from(nth) % count) else {
+            return Vec::new();
+        };
+        let how = if old { 7 } else { 1 };
+        let (request, verdict) = self.verdict(&unjudged.asked, how);
+        let rejudged = Rejudged {
+            permit: unjudged.permit,
+            request,
+            verdict,
+        };
+        let command = permit::Command::Rejudge(Box::new(rejudged));
+        vec![(Actor::System, Command::Permit(command))]
     }
 
     fn ask(&mut self, op: &Op) -> Vec<(Actor, Command)> {
@@ -495,6 +586,57 @@ impl Driver {
                 };
                 command("rule", body)
             }
+            Op::Policy {
+                id,
+                says,
+                cases,
+                stage,
+            } => {
+                let cases = pick(
+                    &[
+                        r#"{}"#,
+                        r#"{"action":"pay"}"#,
+                        r#"{"action":"cut.*"}"#,
+                        r#"{"agent":"ann"}"#,
+                        r#"{"resource":"a/**"}"#,
+                        r#"{"labels":{"l":"1"}}"#,
+                        r#"{"scope":"north"}"#,
+                        r#"{"group":"g0"}"#,
+                        r#"{"parameters":{"/n":{"at_least":2}}}"#,
+                    ],
+                    *cases,
+                );
+                let cases: Value = cases.parse().unwrap();
+                let says = pick(
+                    &[
+                        "allow",
+                        "deny 2",
+                        "deny",
+                        "transform",
+                        "approve 3",
+                        "failed 3",
+                        "transform 1",
+                    ],
+                    *says,
+                );
+                let stage = pick(
+                    &["enforce", "enforce", "enforce", "observe", "draft"],
+                    *stage,
+                );
+                set(
+                    json!({"id": format!("p{}", id % 3), "stage": stage, "when": cases, "module": says}),
+                )
+            }
+            Op::PolicyLife(id, what) => {
+                let policy = format!("p{}", id % 3);
+                let body = match what % 4 {
+                    0 => json!({"remove": {"policy": policy}}),
+                    1 => json!({"roll_back": {"policy": policy, "version": null}}),
+                    2 => json!({"roll_back": {"policy": policy, "version": what / 64 + 1}}),
+                    _ => json!({"set_data": {"data": {"n": what / 64}}}),
+                };
+                command("policy", body)
+            }
             Op::Unbudget(id) => command(
                 "budget",
                 json!({"remove": {"budget": format!("b{}", id % 3)}}),
@@ -519,6 +661,9 @@ impl Driver {
                         ("auto_register", "true"),
                         ("default_decision", "\"deny\""),
                         ("default_decision", "\"allow\""),
+                        ("policy_stage", "\"observe\""),
+                        ("policy_stage", "\"enforce\""),
+                        ("policy_stage", "\"draft\""),
                     ],
                     *at,
                 );

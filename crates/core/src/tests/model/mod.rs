@@ -7,6 +7,7 @@ mod checks;
 mod command;
 mod ops;
 mod people;
+mod policies;
 mod reference;
 mod regressions;
 mod rules;
@@ -28,6 +29,8 @@ pub fn run(case: &Case) -> World {
     let mut approvals = approvals::Approvals::default();
     approvals.follow(None, &driver.world.records);
     let mut txns = txns::Txns::default();
+    let mut policies = policies::Policies::default();
+    policies.follow(&driver.world.records, &driver.world.state);
     let mut twins = checks::Twins::of(&driver.world);
     for op in &case.ops {
         let begin = driver.world.records.len();
@@ -40,6 +43,7 @@ pub fn run(case: &Case) -> World {
             rules.follow(&driver.world.records[before..]);
             approvals.follow(Some(&command), &driver.world.records[before..]);
             txns.follow(&driver.world, before);
+            policies.follow(&driver.world.records[before..], &driver.world.state);
             twins.after(&driver.world, by, command, &outcome);
         }
         checks::check(&driver.world, &reference, begin);

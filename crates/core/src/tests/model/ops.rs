@@ -107,6 +107,15 @@ pub enum Op {
     },
     /// What, and three numbers for it.
     Txn(u8, u8, u8, u8),
+    Policy {
+        id: u8,
+        says: u8,
+        cases: u8,
+        stage: u8,
+    },
+    PolicyLife(u8, u8),
+    /// What policies say now of one that waits for that; or what they said before.
+    Rejudge(u8, bool),
     Unbudget(u8),
     TopUp(u8, u8),
     Settings(u8),
@@ -128,7 +137,7 @@ pub const PATHS: [&str; 10] = [
     "a", "a/b", "a/b/c", "a/b/d", "a/e", "f", "f/g", "f/g/h", "i", "j/k",
 ];
 
-const KINDS: usize = 33;
+const KINDS: usize = 36;
 
 fn op(kind: usize) -> BoxedStrategy<Op> {
     let any = any::<u8>;
@@ -271,6 +280,20 @@ fn op(kind: usize) -> BoxedStrategy<Op> {
             .boxed(),
         31 => (any(), any(), any(), any())
             .prop_map(|(what, a, b, c)| Op::Txn(what, a, b, c))
+            .boxed(),
+        32 => ((any(), any()), (any(), any()))
+            .prop_map(|((id, says), (cases, stage))| Op::Policy {
+                id,
+                says,
+                cases,
+                stage,
+            })
+            .boxed(),
+        33 => (any(), any())
+            .prop_map(|(a, b)| Op::PolicyLife(a, b))
+            .boxed(),
+        34 => (any(), proptest::bool::weighted(0.2))
+            .prop_map(|(a, b)| Op::Rejudge(a, b))
             .boxed(),
         _ => prop_oneof![Just(Op::Tick), proptest::num::i8::ANY.prop_map(Op::Jump)].boxed(),
     }

@@ -123,7 +123,12 @@ impl Reference {
                 "I8: an agent ordered or released a halt: {answer:?}"
             );
         }
-        if let Command::Permit(permit::Command::Request(request)) = command
+        let asked = match command {
+            Command::Permit(permit::Command::Request(request)) => Some(request),
+            Command::Permit(permit::Command::Judged(judged)) => Some(&judged.request),
+            _ => None,
+        };
+        if let Some(request) = asked
             && let Ok(Reply::Decision(decision)) = answer
         {
             let id = match decision {
@@ -263,6 +268,10 @@ impl Reference {
                     .insert(event.permit, (event.request.clone(), event.until));
             }
             Event::PermitRequeued(event) => assert!(self.waiting.contains_key(&event.permit)),
+            Event::PermitRejudged(event) => {
+                let waiting = self.waiting.get_mut(&event.permit);
+                waiting.expect("it waits").0 = event.request.clone();
+            }
             Event::PermitDenied(event) => {
                 self.first_answer(&event.request, event.denial.permit, at);
                 self.waiting.remove(&event.denial.permit);

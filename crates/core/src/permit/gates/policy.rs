@@ -1,0 +1,110 @@
+//! What do the policies say? They were asked in front of the queue; here their verdict counts, if it is about what
+//! stands now.
+use super::{Ask, Report, Stop};
+use crate::policy::judge::{Met, is_current, met, names};
+use fleet_types::explain::Gate;
+use fleet_types::lock::Claim;
+use fleet_types::permit::{Blocker, Request};
+use fleet_types::policy::{Judgement, Opinion, Verdict};
+use fleet_types::{Code, PolicyId, Text};
+
+pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<(), Box<Stop>> {
+    if ask.verdict.is_none() && !ask.state.asks_policies() {
+        return Ok(());
+    }
+    let asked = asked(ask);
+    let met = met(ask.state, ask.agent, asked, ask.now);
+    let verdict = current(ask, &met)?;
+    if verdict.is_none() {
+        report.policies = None; // What there was to say is not asked any more.
+    }
+    for judgement in verdict.map_or(&[][..], |verdict| &verdict.judged) {
+        let passes = matches!(judgement.opinion, Opinion::Allow | Opinion::Transform);
+        report.saw(|| judgement.policy.to_string(), passes.into());
+    }
+    enforce(verdict)
+}
+
+/// What a permit claims anew, while it holds. A verdict that is out of date is not waited for here.
+pub fn pass_extension(ask: &Ask<'_>, claims: &[Claim]) -> Result<(), Box<Stop>> {
+    if ask.verdict.is_none() && !ask.state.asks_policies() {
+        return Ok(());
+    }
+    let request = Request {
+        resources: claims.to_vec(),
+        ..ask.request.clone()
+    };
+    let met = met(ask.state, ask.agent, &request, ask.now);
+    let verdict = current(ask, &met).map_err(|stop| {
+        Box::new(Stop {
+            can_wait: false,
+            ..*stop
+        })
+    })?;
+    enforce(verdict)
+}
+
+/// The request as it was asked, before policies changed it.
+fn asked<'s>(ask: &Ask<'s>) -> &'s Request {
+    let original = ask.verdict.and_then(|verdict| verdict.original.as_deref());
+    original.unwrap_or(ask.request)
+}
+
+fn current<'s>(ask: &Ask<'s>, met: &Met) -> Result<Option<&'s Verdict>, Box<Stop>> {
+    let is_unchanged = ask.verdict.is_none_or(|verdict| verdict.original.is_none());
+    if met.is_empty() && is_unchanged {
+        return Ok(None);
+    }
+    if is_current(ask.state, met, ask.verdict) {
+        return Ok(ask.verdict);
+    }
+    let blocker = Blocker::Policy {
+        policies: names(ask.state, met),
+        reasons: Vec::new(),
+    };
+    let words = "policies have changed since the request was judged; it is judged anew";
+    Err(Stop::wait(Gate::Policy, Code::PolicyStale, words, blocker))
+}
+
+fn enforce(verdict: Option<&Verdict>) -> Result<(), Box<Stop>> {
+    let judged = verdict.map_or(&[][..], |verdict| &verdict.judged);
+    let enforced = || judged.iter().filter(|judgement| !judgement.observed);
+    let any = |wanted: Opinion| enforced().any(|judgement| judgement.opinion == wanted);
+    if any(Opinion::Deny) || any(Opinion::Failed) {
+        let code = match any(Opinion::Deny) {
+            true => Code::PolicyDenied,
+            false => Code::PolicyFailed,
+        };
+        let no = enforced()
+            .filter(|judgement| matches!(judgement.opinion, Opinion::Deny | Opinion::Failed));
+        return Err(stop(code, no));
+    }
+    if any(Opinion::Approve) {
+        let asks = enforced().filter(|judgement| judgement.opinion == Opinion::Approve);
+        return Err(needs_approval(asks));
+    }
+    Ok(())
+}
+
+/// Somebody must approve it. Until requests can wait for that, it is a denial that says so.
+fn needs_approval<'v>(asks: impl Iterator<Item = &'v Judgement>) -> Box<Stop> {
+    stop(Code::ApprovalRequired, asks)
+}
+
+fn stop<'v>(code: Code, judged: impl Iterator<Item = &'v Judgement>) -> Box<Stop> {
+    let mut policies: Vec<PolicyId> = Vec::new();
+    let mut reasons: Vec<Text> = Vec::new();
+    let mut words = Vec::new();
+    for judgement in judged {
+        let said: Vec<&str> = judgement.reasons.iter().map(Text::as_str).collect();
+        words.push(match said.is_empty() {
+            true => format!("policy {}", judgement.policy),
+            false => format!("policy {}: {}", judgement.policy, said.join("; ")),
+        });
+        policies.push(judgement.policy.clone());
+        reasons.extend(judgement.reasons.iter().cloned());
+    }
+    let mut stop = Stop::deny(Gate::Policy, code, words.join("; "));
+    stop.blocker = Some(Blocker::Policy { policies, reasons });
+    stop
+}
