@@ -112,7 +112,7 @@ async fn take(request: Request, limits: &Limits) -> Result<Bytes> {
 }
 
 /// What stands in paths.
-const NAMED: [&str; 16] = [
+const NAMED: [&str; 17] = [
     "key",
     "fleet",
     "agent",
@@ -120,6 +120,7 @@ const NAMED: [&str; 16] = [
     "permit",
     "halt",
     "limit",
+    "policy",
     "rule",
     "budget",
     "group",

@@ -200,6 +200,7 @@ mod tests {
         fleet_types::view::Lock::schemas(&mut schemas);
         fleet_types::view::Limit::schemas(&mut schemas);
         fleet_types::view::Rule::schemas(&mut schemas);
+        fleet_types::view::Policy::schemas(&mut schemas);
         fleet_types::view::Budget::schemas(&mut schemas);
         fleet_types::view::Halt::schemas(&mut schemas);
         fleet_types::view::Scope::schemas(&mut schemas);

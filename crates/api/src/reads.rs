@@ -17,8 +17,8 @@ use fleet_types::settings::Settings;
 use fleet_types::view::{self, Page};
 use fleet_types::{
     Actor, AgentId, ApprovalId, BudgetId, ConnectorId, FleetId, GroupId, HaltId, LimitId, Pattern,
-    PermitId, PolicyId, Rejection, ResourcePath, RuleId, ScopePath, Seq, TenantId, Time, Token, TxnId,
-    action, txn,
+    PermitId, PolicyId, Rejection, ResourcePath, RuleId, ScopePath, Seq, TenantId, Time, Token,
+    TxnId, action, txn,
 };
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 use crate::app::App;
 use crate::http::{
     actions, agents, approvals, batch, budgets, connectors, fleets, graph, groups, halts, health,
-    holding, instances, keys, limits, locks, permits, rules, scopes, settings, status,
+    holding, instances, keys, limits, locks, permits, policies, rules, scopes, settings, status,
     transactions,
 };
 use crate::{events, front, openapi, session};
@@ -53,6 +53,11 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(rules::get, rules::put, rules::delete))
         .routes(routes!(rules::roll_back))
         .routes(routes!(rules::reset))
+        .routes(routes!(policies::list))
+        .routes(routes!(policies::get, policies::put, policies::delete))
+        .routes(routes!(policies::roll_back))
+        .routes(routes!(policies::test))
+        .routes(routes!(policies::get_data, policies::put_data))
         .routes(routes!(budgets::list))
         .routes(routes!(budgets::get, budgets::put, budgets::delete))
         .routes(routes!(budgets::top_up))

@@ -2,7 +2,8 @@
 use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::{
-    action, agent, approval, budget, directory, graph, group, halt, limit, permit, policy, rule, scope, settings, txn,
+    action, agent, approval, budget, directory, graph, group, halt, limit, permit, policy, rule,
+    scope, settings, txn,
 };
 use fleet_types::{Event, Record};
 

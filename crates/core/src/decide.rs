@@ -3,8 +3,8 @@ use crate::memory::Remembered;
 use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::{
-    action, agent, approval, budget, directory, graph, group, halt, limit, permit, policy, rule, scope,
-    settings, txn,
+    action, agent, approval, budget, directory, graph, group, halt, limit, permit, policy, rule,
+    scope, settings, txn,
 };
 use fleet_types::{Actor, Code, Command, Envelope, Event, Rejection, Reply, Time};
 

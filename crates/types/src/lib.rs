@@ -47,8 +47,8 @@ pub use command::{Command, Envelope};
 pub use event::{Event, Record};
 pub use id::{
     ActionName, AgentId, ApprovalId, BranchId, BudgetId, ConnectorId, Epoch, FieldId, FleetId,
-    GroupId, HaltId, InstanceId, KeyId, LimitId, OptionId, PermitId, PolicyId, RequestId, RuleId, Seq,
-    TenantId, Token, TxnId, Version,
+    GroupId, HaltId, InstanceId, KeyId, LimitId, OptionId, PermitId, PolicyId, RequestId, RuleId,
+    Seq, TenantId, Token, TxnId, Version,
 };
 pub use path::{Pattern, ResourcePath, ScopePath};
 pub use pointer::Pointer;

@@ -5,8 +5,8 @@ use crate::budget::Cost;
 use crate::code::Code;
 use crate::explain::{Gate, GateReport};
 use crate::id::{
-    ActionName, AgentId, ApprovalId, BudgetId, Epoch, HaltId, InstanceId, LimitId, PermitId, PolicyId,
-    RequestId, RuleId,
+    ActionName, AgentId, ApprovalId, BudgetId, Epoch, HaltId, InstanceId, LimitId, PermitId,
+    PolicyId, RequestId, RuleId,
 };
 use crate::lock::{Claim, Held, Mode};
 use crate::path::ResourcePath;

@@ -54,6 +54,8 @@ operations! {
     ReadTxns: Viewer, Within;
     /// Connectors.
     ReadConnectors: Viewer, Never;
+    /// Policies and their data.
+    ReadPolicies: Viewer, Never;
     /// Budgets.
     ReadBudgets: Viewer, Within;
     /// Approvals; whoever is asked sees the one that it is asked for, wherever that stands.
@@ -102,6 +104,8 @@ operations! {
     SetLimit: Operator, Within;
     /// Set, roll back, reset or remove a rule.
     SetRule: Operator, Within;
+    /// Set, roll back, test or remove a policy, and set their data: policies see the whole fleet.
+    SetPolicy: Operator, Never;
     /// Set, top up or remove a budget.
     SetBudget: Operator, Within;
     /// Ask others to approve instead.

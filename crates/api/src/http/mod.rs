@@ -19,6 +19,7 @@ pub mod keys;
 pub mod limits;
 pub mod locks;
 pub mod permits;
+pub mod policies;
 pub mod rules;
 pub mod scopes;
 pub mod settings;

@@ -6,7 +6,7 @@ use crate::failure::{Failure, Outcome};
 use crate::output::{self, Format};
 use crate::{paint, show};
 use clap::Args;
-use fleet_client::{Error, Http};
+use fleet_client::{Error, Fleet, Http};
 use fleet_runtime::recall::look::look;
 use fleet_types::Time;
 use serde::Serialize;
@@ -350,6 +350,20 @@ fn clock() -> Check {
     }
 }
 
+/// Policies that do not compile in the server's build deny whatever they look at.
+async fn policies(fleet: &Fleet) -> Option<Check> {
+    // A key that does not reach them has nothing to do with them.
+    let policies = fleet.policies().await.ok()?;
+    let broken = policies.iter().filter(|policy| policy.broken.is_some());
+    let broken: Vec<&str> = broken.map(|policy| policy.policy.id.as_str()).collect();
+    if broken.is_empty() {
+        return None;
+    }
+    let found = format!("{} cannot be asked and deny", broken.join(", "));
+    let to_do = "look with `fleet policies get`, and set them anew";
+    Some(Check::wrong("policies", found, to_do))
+}
+
 async fn server(global: &Global, http: &Http, live: Result<(), Error>) -> Vec<Check> {
     const WHAT: &str = "server";
     if let Err(error) = live {
@@ -391,6 +405,7 @@ async fn server(global: &Global, http: &Http, live: Result<(), Error>) -> Vec<Ch
                     "synchronise both with NTP",
                 ));
             }
+            checks.extend(policies(&http.fleet(global.fleet.clone())).await);
             if status.halts > 0 {
                 checks.push(Check::warning(
                     "halts",

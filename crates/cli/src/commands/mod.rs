@@ -20,6 +20,7 @@ mod keys;
 mod limits;
 mod locks;
 mod permits;
+mod policies;
 mod release;
 mod rules;
 mod scopes;
@@ -59,6 +60,9 @@ pub enum Command {
     /// Approvals: who is asked, and what they answer
     #[command(subcommand)]
     Approvals(approvals::Command),
+    /// Policies: what the forms of rules cannot say, in Rego
+    #[command(subcommand)]
+    Policies(policies::Command),
     /// Budgets: how much money, how many tokens
     #[command(subcommand)]
     Budgets(budgets::Command),
@@ -127,6 +131,7 @@ impl Command {
             Command::Limits(command) => limits::run(global, command).await,
             Command::Rules(command) => rules::run(global, command).await,
             Command::Approvals(command) => approvals::run(global, command).await,
+            Command::Policies(command) => policies::run(global, command).await,
             Command::Budgets(command) => budgets::run(global, command).await,
             Command::Txn(command) => txn::run(global, command).await,
             Command::Connectors(command) => connectors::run(global, command).await,

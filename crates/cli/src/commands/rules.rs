@@ -69,7 +69,7 @@ pub enum Command {
 pub struct Why {
     /// Why; people will read it
     #[arg(long, value_parser = parse::text, default_value = "")]
-    reason: Text,
+    pub reason: Text,
 }
 
 pub async fn run(global: &Global, command: Command) -> Outcome {
@@ -120,7 +120,7 @@ fn says(rule: &Rule) -> String {
 }
 
 /// `action payment.*, /amount above 100, mon tue 08:30–17:00`; `everything`.
-fn case(case: &Case) -> String {
+pub fn case(case: &Case) -> String {
     let mut parts = Vec::new();
     let selector = case.selector();
     if selector != Default::default() {
@@ -254,7 +254,7 @@ fn tripped(things: &[impl AsRef<str>]) -> String {
     }
 }
 
-fn stage(stage: Stage) -> String {
+pub fn stage(stage: Stage) -> String {
     match stage {
         Stage::Enforce => show::word(&stage),
         Stage::Draft | Stage::Observe => paint::waiting(&show::word(&stage)),

@@ -1,10 +1,11 @@
 //! Bodies of requests and answers that only the HTTP door has.
 use fleet_types::agent::Status;
-use fleet_types::permit::Decision;
+use fleet_types::permit::{Decision, Request};
+use fleet_types::policy;
 use fleet_types::session::{PermitRequest, Problem};
 use fleet_types::{
-    AgentId, FleetId, HaltId, KeyId, ResourcePath, Role, ScopePath, Seq, TenantId, Text, Time,
-    Token, Version, view,
+    AgentId, FleetId, HaltId, KeyId, PolicyId, ResourcePath, Role, ScopePath, Seq, TenantId, Text,
+    Time, Token, Version, view,
 };
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -17,6 +18,48 @@ pub struct Changed {
     /// As of this place in the journal, where something changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seq: Option<Seq>,
+}
+
+/// What policies are asked, without effect.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PolicyTest {
+    /// About which request.
+    pub request: PermitRequest,
+    /// Only this policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyId>,
+    /// Only this module, which need not be set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<policy::Module>,
+}
+
+/// What one of them said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySaid {
+    /// Which; absent for a module that is not set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PolicyId>,
+    /// What it said.
+    pub opinion: policy::Opinion,
+    /// Whether it is only observed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub observed: bool,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reasons: Vec<Text>,
+    /// How it would change the request; told of one alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// What came of a test.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicyTested {
+    /// What each that was asked said.
+    pub judged: Vec<PolicySaid>,
+    /// The request as those in force would change it, if they would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Request>,
 }
 
 /// The fleets of a tenant.

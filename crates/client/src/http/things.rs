@@ -1,17 +1,17 @@
-//! What is declared and changed by name: scopes, groups, actions, limits, rules, budgets.
-use super::bodies::{Changed, ResetReason, RollBack, TopUp};
+//! What is declared and changed by name: scopes, groups, actions, limits, rules, policies, budgets.
+use super::bodies::{Changed, PolicyTest, PolicyTested, ResetReason, RollBack, TopUp};
 use super::fleet::{Fleet, last};
 use super::query;
 use crate::error::Result;
 use fleet_types::{
-    BudgetId, ConnectorId, GroupId, LimitId, Pattern, RuleId, ScopePath, Text, action, budget,
-    connector, group, limit, rule, scope, view,
+    BudgetId, ConnectorId, GroupId, LimitId, Pattern, PolicyId, RuleId, ScopePath, Text, action,
+    budget, connector, group, limit, policy, rule, scope, view,
 };
 
 macro_rules! things {
     ($($what:literal, $path:literal: $list:ident $get:ident $put:ident $remove:ident, $id:ty, $definition:ty [$name:ident], $view:ty;)*) => {
         impl Fleet {$(
-            #[doc = concat!("All ", $what, "s.")]
+            #[doc = concat!("All of the fleet's: ", $path, ".")]
             ///
             /// # Errors
             /// When refused or unreachable.
@@ -54,6 +54,7 @@ things! {
     "limit", "limits": limits limit put_limit remove_limit, LimitId, limit::Limit [id], view::Limit;
     "rule", "rules": rules rule put_rule remove_rule, RuleId, rule::Rule [id], view::Rule;
     "connector", "connectors": connectors connector put_connector remove_connector, ConnectorId, connector::Connector [id], connector::Connector;
+    "policy", "policies": policies policy put_policy remove_policy, PolicyId, policy::Policy [id], view::Policy;
     "budget", "budgets": budgets budget put_budget remove_budget, BudgetId, budget::Budget [id], view::Budget;
 }
 
@@ -94,6 +95,63 @@ impl Fleet {
         self.http
             .post(&self.at(&format!("rules/{rule}/rollback")), to)
             .await
+    }
+
+    /// Sets this policy, or its next version, and says why.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn put_policy_because(
+        &self,
+        policy: &policy::Policy,
+        reason: &Text,
+    ) -> Result<Changed> {
+        let path = because(&self.at(&format!("policies/{}", policy.id)), reason);
+        self.http.put(&path, policy).await
+    }
+
+    /// Removes this policy with all its versions, and says why.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn remove_policy_because(&self, policy: &PolicyId, reason: &Text) -> Result<Changed> {
+        let path = because(&self.at(&format!("policies/{policy}")), reason);
+        self.http.delete(&path).await
+    }
+
+    /// Makes an earlier version of a policy the next one.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn roll_back_policy(&self, policy: &PolicyId, to: &RollBack) -> Result<Changed> {
+        self.http
+            .post(&self.at(&format!("policies/{policy}/rollback")), to)
+            .await
+    }
+
+    /// What policies say of a request, without effect.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn test_policies(&self, test: &PolicyTest) -> Result<PolicyTested> {
+        self.http.post(&self.at("policies:test"), test).await
+    }
+
+    /// The data that policies see.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn policy_data(&self) -> Result<view::PolicyData> {
+        self.http.get(&self.at("policy-data")).await
+    }
+
+    /// Replaces the data that policies see, and says why.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn put_policy_data(&self, data: &policy::Data, reason: &Text) -> Result<Changed> {
+        let path = because(&self.at("policy-data"), reason);
+        self.http.put(&path, data).await
     }
 
     /// Lets through again what a throttle has stopped.

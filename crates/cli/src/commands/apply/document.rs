@@ -4,6 +4,7 @@
 //! of it is tried by itself: what is wrong is noted, taken out, and the rest is tried again.
 use super::tree::{self, Node, Place, Step};
 use super::wrong_file;
+use crate::commands::policies::Declared;
 use crate::failure::{Failure, Outcome};
 use crate::paint;
 use fleet_types::action::Action;
@@ -45,14 +46,17 @@ pub struct Document {
     pub limits: Option<Vec<Limit>>,
     /// Rules.
     pub rules: Option<Vec<Rule>>,
+    /// Policies.
+    pub policies: Option<Vec<Declared>>,
     /// Budgets.
     pub budgets: Option<Vec<Budget>>,
     /// Declared edges of the dependency graph.
     pub graph: Option<Vec<Edge>>,
 }
 
-const SECTIONS: [&str; 9] = [
-    "settings", "scopes", "actions", "agents", "groups", "limits", "rules", "budgets", "graph",
+const SECTIONS: [&str; 10] = [
+    "settings", "scopes", "actions", "agents", "groups", "limits", "rules", "policies", "budgets",
+    "graph",
 ];
 
 /// Something wrong, and where.
@@ -133,6 +137,12 @@ impl Document {
                     .iter()
                     .flatten()
                     .map(|rule| rule.id.to_string())
+                    .collect(),
+                "policies" => self
+                    .policies
+                    .iter()
+                    .flatten()
+                    .map(|policy| policy.id.to_string())
                     .collect(),
                 "budgets" => self
                     .budgets
@@ -227,6 +237,7 @@ fn mistakes(tree: &Place, text: &str) -> Vec<Mistake> {
                         "limits" => try_entry::<Limit>(tree, entry, &way, text, notes),
                         "rules" => try_entry::<Rule>(tree, entry, &way, text, notes),
                         "graph" => try_entry::<Edge>(tree, entry, &way, text, notes),
+                        "policies" => try_entry::<Declared>(tree, entry, &way, text, notes),
                         _ => try_entry::<Budget>(tree, entry, &way, text, notes),
                     }
                 }

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 /// Make a fleet as a file declares it
 ///
-/// The file has the sections settings, scopes, actions, agents, groups, limits, rules and budgets. What it does not mention is
+/// The file has the sections settings, scopes, actions, agents, groups, limits, rules, policies and budgets. What it does not mention is
 /// left alone, unless --prune is given. Shows what it changes; a second run changes nothing.
 #[derive(Args)]
 #[command(after_help = "Examples:
@@ -44,7 +44,7 @@ pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
     let (text, name) = read(&arguments.file)?;
     let document = Document::parse(&text, &name)?;
     let fleet = global.fleet()?;
-    let plan = Plan::make(&fleet, document, arguments.prune).await?;
+    let plan = Plan::make(&fleet, document, folder(&name), arguments.prune).await?;
     show_plan(global, &plan)?;
     if arguments.dry_run {
         eprintln!(
@@ -61,8 +61,13 @@ pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
 /// Makes the fleet as this text declares it, without showing anything.
 pub async fn quietly(fleet: &Fleet, text: &str, name: &str) -> Outcome {
     let document = Document::parse(text, name)?;
-    let plan = Plan::make(fleet, document, false).await?;
+    let plan = Plan::make(fleet, document, folder(name), false).await?;
     carry_out(fleet, &plan).await
+}
+
+/// Where a declaration is: files that it names are told from there.
+fn folder(name: &str) -> &Path {
+    Path::new(name).parent().unwrap_or(Path::new(""))
 }
 
 /// Reads one definition from a file.

@@ -1,5 +1,6 @@
 //! What must change so that a fleet is as declared.
 use super::Document;
+use crate::failure::Outcome;
 use fleet_client::http::AgentFilter;
 use fleet_client::{Error, Fleet};
 use fleet_types::action::Action;
@@ -9,13 +10,17 @@ use fleet_types::graph::view::{Filter, Source};
 use fleet_types::graph::{Edge, Ends};
 use fleet_types::group::Group;
 use fleet_types::limit::Limit;
+use fleet_types::policy::Policy;
 use fleet_types::rule::Rule;
 use fleet_types::scope::Scope;
 use fleet_types::settings::Settings;
-use fleet_types::{AgentId, BudgetId, Code, GroupId, LimitId, Pattern, RuleId, ScopePath, view};
+use fleet_types::{
+    AgentId, BudgetId, Code, GroupId, LimitId, Pattern, PolicyId, RuleId, ScopePath, view,
+};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 /// All changes, in the order in which they are made.
 pub struct Plan {
@@ -62,6 +67,7 @@ pub(super) enum Step {
     Group(Group),
     Limit(Box<Limit>),
     Rule(Box<Rule>),
+    Policy(Box<Policy>),
     Budget(Box<Budget>),
     Edge(Edge),
     RemoveScope(ScopePath),
@@ -70,6 +76,7 @@ pub(super) enum Step {
     RemoveGroup(GroupId),
     RemoveLimit(LimitId),
     RemoveRule(RuleId),
+    RemovePolicy(PolicyId),
     RemoveBudget(BudgetId),
     RemoveEdge(Ends),
 }
@@ -84,6 +91,7 @@ impl Step {
             Step::Group(group) => fleet.put_group(group).await,
             Step::Limit(limit) => fleet.put_limit(limit).await,
             Step::Rule(rule) => fleet.put_rule(rule).await,
+            Step::Policy(policy) => fleet.put_policy(policy).await,
             Step::Budget(budget) => fleet.put_budget(budget).await,
             Step::Edge(edge) => fleet.declare_edge(edge).await,
             Step::RemoveScope(path) => fleet.remove_scope(path).await,
@@ -92,6 +100,7 @@ impl Step {
             Step::RemoveGroup(group) => fleet.remove_group(group).await,
             Step::RemoveLimit(limit) => fleet.remove_limit(limit).await,
             Step::RemoveRule(rule) => fleet.remove_rule(rule).await,
+            Step::RemovePolicy(policy) => fleet.remove_policy(policy).await,
             Step::RemoveBudget(budget) => fleet.remove_budget(budget).await,
             Step::RemoveEdge(ends) => fleet.undeclare_edge(ends).await,
         };
@@ -166,8 +175,13 @@ impl Plan {
     /// Looks at the fleet and compares; asks only for the sections that are declared.
     ///
     /// # Errors
-    /// When the server refuses or is not there.
-    pub async fn make(fleet: &Fleet, document: Document, prune: bool) -> Result<Plan, Error> {
+    /// When the server refuses or is not there, or a file of a policy is not right.
+    pub async fn make(
+        fleet: &Fleet,
+        document: Document,
+        folder: &Path,
+        prune: bool,
+    ) -> Outcome<Plan> {
         let mut all = Comparison {
             changes: Vec::new(),
             removals: Vec::new(),
@@ -291,6 +305,23 @@ impl Plan {
                 remove,
             );
         }
+        if let Some(declared) = document.policies {
+            let declared: Outcome<Vec<Policy>> =
+                declared.into_iter().map(|it| it.read(folder)).collect();
+            let there = by_name(
+                fleet.policies().await?.into_iter().map(|it| it.policy),
+                |policy| policy.id.to_string(),
+            );
+            let remove = |policy: &Policy| Some(Step::RemovePolicy(policy.id.clone()));
+            all.section(
+                "policy",
+                Some(declared?),
+                &there,
+                |policy| policy.id.to_string(),
+                |policy| Step::Policy(Box::new(policy)),
+                remove,
+            );
+        }
         if document.budgets.is_some() {
             let there = by_name(
                 fleet
@@ -407,6 +438,12 @@ fn compare(path: &str, old: &Value, new: &Value, lines: &mut Vec<String>) {
             value.to_string()
         }
     };
+    if let (Some(old), Some(new)) = (old.as_str(), new.as_str())
+        && [old, new].iter().any(|text| text.contains('\n'))
+    {
+        // A text of several lines: which differ is for other tools.
+        return lines.push(format!("{path} differs"));
+    }
     lines.push(format!("{path}: {} → {}", show(old), show(new)));
 }
 

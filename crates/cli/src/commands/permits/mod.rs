@@ -14,7 +14,7 @@ use crate::failure::Outcome;
 use clap::Subcommand;
 use end::End;
 use fleet_types::permit::Ending;
-use wanted::Wanted;
+pub use wanted::Wanted;
 
 /// Permits
 #[derive(Subcommand)]
