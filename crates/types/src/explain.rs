@@ -36,7 +36,7 @@ pub enum Gate {
 
 impl Gate {
     /// Every gate, in order.
-    pub const ALL: [Gate; 9] = [
+    pub const ALL: [Gate; 10] = [
         Gate::Identity,
         Gate::Halt,
         Gate::AgentState,

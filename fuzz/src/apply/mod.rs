@@ -6,6 +6,8 @@
     reason = "the program's, of which a part is used"
 )]
 
+#[path = "../../../crates/cli/src/commands/apply/declared.rs"]
+mod declared;
 #[path = "../../../crates/cli/src/commands/apply/document.rs"]
 pub mod document;
 #[path = "../../../crates/cli/src/commands/apply/tree.rs"]

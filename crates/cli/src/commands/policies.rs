@@ -2,8 +2,6 @@
 mod cases;
 mod declared;
 
-pub use declared::Declared;
-
 use super::permits::Wanted;
 use super::rules::{Why, case, stage};
 use super::{apply, limits, tell_change};

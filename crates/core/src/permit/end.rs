@@ -306,6 +306,7 @@ pub fn due(state: &State, armed: Time, timer: Timer, now: Time) -> Option<Event>
             };
             let words = match waiting.on {
                 super::WaitsOn::Approval => "it was not approved when the wait ended",
+                super::WaitsOn::Policy => "its policies had not been asked when the wait ended",
                 super::WaitsOn::Halt
                 | super::WaitsOn::Agent
                 | super::WaitsOn::Limit(_)

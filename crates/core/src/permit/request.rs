@@ -19,6 +19,9 @@ use fleet_types::{
 };
 use std::sync::Arc;
 
+/// How long what the fleet itself asks for waits at least for the policies.
+const JUDGED_WITHIN_MS: Millis = Millis(5_000);
+
 pub fn decide(
     state: &State,
     by: &Actor,
@@ -60,8 +63,8 @@ pub fn decide(
             let events = grant::events(state, asked, request, passed, report, now);
             Decided::Events(events)
         }
-        Err(stop) if stop.code == Code::PolicyStale => Decided::Stale,
-        Err(stop) if stop.can_wait && request.wait_ms.0 > 0 => {
+        Err(stop) if stop.code == Code::PolicyStale && *by != Actor::System => Decided::Stale,
+        Err(stop) if stop.can_wait && wait_ms(request, &stop).0 > 0 => {
             if state.permits.waiting >= u64::from(state.settings.waiting_max) {
                 let full = Stop {
                     code: Code::QueueFull,
@@ -81,7 +84,7 @@ pub fn decide(
                     return Decided::Events(end::denial(state, permit, request, full, report));
                 }
             }
-            let Some(waits_for) = stop.blocker else {
+            let Some(waits_for) = stop.blocker.clone() else {
                 unreachable!("what one can wait for has a name")
             };
             // Those who are asked stand behind the answer.
@@ -92,7 +95,7 @@ pub fn decide(
                 request: request.clone(),
                 waits_for,
                 position,
-                until: now.after(request.wait_ms),
+                until: now.after(wait_ms(request, &stop)),
                 rules: report.notes(),
                 policies: report.policies,
                 explain: report.gates,
@@ -103,6 +106,15 @@ pub fn decide(
             })
         }
         Err(stop) => Decided::Events(end::denial(state, permit, request, *stop, report)),
+    }
+}
+
+/// How long a request waits. What the fleet itself asks for, such as a saga's next step, comes without a verdict of the
+/// policies, and waits at least until there is one.
+fn wait_ms(request: &Request, stop: &Stop) -> Millis {
+    match stop.code {
+        Code::PolicyStale => request.wait_ms.max(JUDGED_WITHIN_MS),
+        _ => request.wait_ms,
     }
 }
 

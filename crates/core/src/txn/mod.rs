@@ -343,7 +343,11 @@ pub fn guards(state: &State, command: &PermitCommand) -> Option<Decided> {
         return None;
     }
     let permit = match command {
-        PermitCommand::Request(_) => return None,
+        // Whoever holds waits for no verdict.
+        PermitCommand::Request(_) | PermitCommand::Judged(_) | PermitCommand::Rejudge(_) => {
+            return None;
+        }
+        PermitCommand::JudgedExtend(judged) => judged.extend.permit,
         PermitCommand::Finish(finish) => finish.permit,
         PermitCommand::Renew { permit, .. } => *permit,
         PermitCommand::Extend(extend) => extend.permit,

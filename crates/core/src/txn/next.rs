@@ -113,6 +113,6 @@ pub fn end_permit(state: &State, permit: PermitId, ending: Ending, now: Time) ->
     };
     match permit::end::decide(state, &Actor::System, &finish, now) {
         Decided::Events(events) => Some(events),
-        Decided::Repeat(_) | Decided::Rejected(_) => None,
+        Decided::Repeat(_) | Decided::Rejected(_) | Decided::Stale => None,
     }
 }

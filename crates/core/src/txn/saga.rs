@@ -88,7 +88,7 @@ fn ask(state: &State, txn: &Txn, id: &BranchId, step: &Step, now: Time) -> Event
     let permit = permit.as_ref().clone();
     let request = Arc::new(permit.complete(request_id, txn.begin.agent.clone(), None));
     let refused = |why: Text| Events::one(denied(txn, id, why));
-    match request::decide(state, &Actor::System, &request, None, now) {
+    match request::decide(state, &Actor::System, &request, None, None, now) {
         Decided::Events(mut events) => {
             let (permit, denial) = match &events.answer {
                 Event::PermitGranted(event) => (event.permit, None),
@@ -111,6 +111,7 @@ fn ask(state: &State, txn: &Txn, id: &BranchId, step: &Step, now: Time) -> Event
             events
         }
         Decided::Rejected(rejection) => refused(rejection.message),
+        Decided::Stale => unreachable!("what the fleet asks for waits to be judged"),
         Decided::Repeat(_) => refused(Text::clip("its request's id was used by somebody else")),
     }
 }

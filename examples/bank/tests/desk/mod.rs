@@ -114,6 +114,7 @@ impl Table {
                     resources: held.collect(),
                     expires_at: Time::MAX,
                     explain: Vec::new(),
+                    changed: None,
                 })
             };
             let _ = waiter

@@ -2,9 +2,9 @@
 //!
 //! A file without mistakes is read straight into its types. One with mistakes is read again as a tree, and each entry
 //! of it is tried by itself: what is wrong is noted, taken out, and the rest is tried again.
+use super::declared::Declared;
 use super::tree::{self, Node, Place, Step};
 use super::wrong_file;
-use crate::commands::policies::Declared;
 use crate::failure::{Failure, Outcome};
 use crate::paint;
 use fleet_types::action::Action;

@@ -1,10 +1,12 @@
 //! `fleet apply`: make a fleet as a file declares it.
 //!
 //! A section that the file does not have is left alone. A second run changes nothing.
+mod declared;
 mod document;
 mod plan;
 mod tree;
 
+pub use declared::Declared;
 pub use document::Document;
 pub use plan::Plan;
 

@@ -74,6 +74,7 @@ async fn turn(global: &Global, fleet: &Fleet, request: &PermitRequest) -> Outcom
                     resources: view.resources,
                     expires_at: view.until,
                     explain: Vec::new(),
+                    changed: view.asked.map(|_| view.request.into()),
                 }));
             }
             Err(error) => {

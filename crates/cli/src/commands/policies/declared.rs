@@ -1,34 +1,9 @@
-//! A policy as a declared fleet has it: with its module, or the file that the module is in.
+//! Reads the module of a policy that a declared fleet names.
 use super::{cases, read_module};
+use crate::commands::apply::Declared;
 use crate::failure::{Failure, Outcome};
-use fleet_types::policy::{Module, Policy};
-use fleet_types::rule::{Case, Stage};
-use fleet_types::{PolicyId, Text};
-use serde::Deserialize;
-use std::path::{Path, PathBuf};
-
-/// A policy as a declared fleet has it.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Declared {
-    /// The policy.
-    pub id: PolicyId,
-    /// Why it exists.
-    #[serde(default)]
-    pub description: Text,
-    /// How far it is in its life.
-    #[serde(default)]
-    pub stage: Stage,
-    /// Which requests it looks at.
-    #[serde(default)]
-    pub when: Case,
-    /// The file of its module, from where the declaration is.
-    #[serde(default)]
-    pub file: Option<PathBuf>,
-    /// Its module, where it has no file.
-    #[serde(default)]
-    pub module: Option<Module>,
-}
+use fleet_types::policy::Policy;
+use std::path::Path;
 
 impl Declared {
     /// The policy, with what its file says; `folder` is where the declaration is.
