@@ -27,6 +27,7 @@ pub mod instance;
 pub mod limit;
 pub mod lock;
 pub mod path;
+pub mod pattern;
 pub mod permit;
 pub mod pointer;
 pub mod policy;
