@@ -6,6 +6,7 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use fleet_types::rule::Rule;
 use fleet_types::session::{ClientFrame, Problem, ServerFrame};
+use fleet_types::trial::Test;
 use std::sync::LazyLock;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -127,6 +128,28 @@ pub fn rule_schema() -> serde_json::Value {
     )
 }
 
+/// The JSON Schema (2020-12) of the part of a declared fleet that rules and their tests are.
+#[must_use]
+pub fn rule_tests_schema() -> serde_json::Value {
+    let mut schemas = Vec::new();
+    Rule::schemas(&mut schemas);
+    Test::schemas(&mut schemas);
+    schemas.push((Rule::name().into(), Rule::schema()));
+    schemas.push((Test::name().into(), Test::schema()));
+    json_schema(
+        serde_json::json!({
+            "$id": "https://fleetcommand.dev/schemas/rule-tests-v1.json",
+            "title": "Coordination rules of FleetCommand and their tests, version 1",
+            "type": "object",
+            "properties": {
+                "rules": {"type": "array", "items": {"$ref": "#/$defs/Rule"}},
+                "tests": {"type": "array", "items": {"$ref": "#/$defs/RuleTest"}},
+            },
+        }),
+        schemas,
+    )
+}
+
 fn json_schema(
     mut document: serde_json::Value,
     schemas: Vec<(String, RefOr<Schema>)>,
@@ -185,6 +208,11 @@ mod tests {
         expect("rule-v1.json", &pretty(&rule_schema()));
     }
 
+    #[test]
+    fn the_tests_of_rules_are_the_committed_ones() {
+        expect("rule-tests-v1.json", &pretty(&rule_tests_schema()));
+    }
+
     /// Names of schemas have no module: two types of one name would silently become one.
     #[test]
     fn no_two_schemas_share_a_name() {
@@ -232,7 +260,12 @@ mod tests {
     #[test]
     fn every_reference_leads_somewhere() {
         let openapi = serde_json::to_value(openapi()).unwrap();
-        for document in [openapi, session_schema(), rule_schema()] {
+        for document in [
+            openapi,
+            session_schema(),
+            rule_schema(),
+            rule_tests_schema(),
+        ] {
             let mut references = Vec::new();
             collect(&document, &mut references);
             for reference in references {

@@ -49,7 +49,7 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
         Event::ActionRemoved(event) => action::removed(state, event),
         Event::LimitSet(limit) => limit::apply::set(state, limit),
         Event::LimitRemoved(event) => limit::apply::removed(state, event),
-        Event::RuleSet(event) => rule::apply::set(state, event, seq),
+        Event::RuleSet(event) => rule::apply::set(state, event, &record.by, seq),
         Event::RuleRemoved(event) => rule::apply::removed(state, event),
         Event::RuleTripped(event) => rule::apply::tripped(state, event),
         Event::RuleReset(event) => rule::apply::reset(state, event, at),

@@ -49,6 +49,7 @@ pub use memory::{Answered, COUNT_MAX as MEMORY_MAX, Evicted, Key, Remembered};
 pub use permit::end::denial_of_waiter;
 pub use policy::matching;
 pub use state::State;
+pub use rule::check;
 pub use step::{apply_record, next_deadline, step, step_recalled};
 pub use txn::due::{Due, due, due_of};
 

@@ -16,8 +16,8 @@ use crate::permit::{Blocker, BudgetCharge, Denial, Extend, Finish, LimitCharge, 
 use crate::text::{Labels, Text};
 use crate::time::Time;
 use crate::{
-    action, agent, approval, budget, connector, directory, explain, graph, group, halt, limit,
-    policy, rule, scope, settings,
+    action, agent, approval, budget, connector, directory, explain, finding, graph, group, halt,
+    limit, policy, rule, scope, settings,
 };
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -515,6 +515,9 @@ pub struct RuleSet {
     /// Why.
     #[serde(default, skip_serializing_if = "Text::is_empty")]
     pub reason: Text,
+    /// What was noticed about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<finding::Finding>,
 }
 
 /// A rule was removed.

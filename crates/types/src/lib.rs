@@ -19,6 +19,7 @@ pub mod connector;
 pub mod directory;
 pub mod event;
 pub mod explain;
+pub mod finding;
 pub mod graph;
 pub mod group;
 pub mod halt;
@@ -39,6 +40,7 @@ pub mod session;
 pub mod settings;
 pub mod text;
 pub mod time;
+pub mod trial;
 pub mod txn;
 pub mod view;
 

@@ -180,6 +180,20 @@ impl Form {
             | Form::Approval(_) => None,
         }
     }
+
+    /// How long it remembers what was done.
+    #[must_use]
+    pub const fn span(&self) -> Millis {
+        match self {
+            Form::Bounds(_) | Form::Exclusion(_) => Millis(0),
+            Form::Contradiction(form) => form.within_ms,
+            Form::Sequence(form) => form.within_ms,
+            Form::Separation(form) => form.within_ms,
+            Form::CoolingOff(form) => form.for_ms,
+            Form::Quota(form) => form.window_ms,
+            Form::Throttle(form) => form.window_ms,
+        }
+    }
 }
 
 /// An argument stays within bounds.

@@ -1,4 +1,5 @@
 //! What can be read of a fleet: rows of lists and pages of detail, as of one place in the journal.
+use crate::actor::Actor;
 use crate::agent::{Definition, Status as AgentStatus};
 use crate::budget::{Period, Unit};
 use crate::halt::{Mode as HaltMode, Order};
@@ -232,6 +233,18 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<String>)]
     pub tripped: Vec<SmolStr>,
+    /// When this version was set; not known where an earlier build set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_at: Option<Time>,
+    /// By whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_by: Option<Actor>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+    /// What was noticed when it was set, without what is about rules that are gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<crate::finding::Finding>,
     /// Earlier versions that it can be rolled back to, the oldest first; not told in lists.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub versions: Vec<RuleVersion>,
@@ -244,6 +257,15 @@ pub struct RuleVersion {
     pub version: u32,
     /// As it was set.
     pub rule: crate::rule::Rule,
+    /// When it was set; not known where an earlier build set it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_at: Option<Time>,
+    /// By whom.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_by: Option<Actor>,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
 }
 
 /// A policy and what it does.

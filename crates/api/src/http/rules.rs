@@ -9,9 +9,10 @@ use crate::problem::{Problem, Result};
 use crate::reads;
 use axum::http::HeaderMap;
 use axum::response::Response;
+use fleet_types::finding::Finding;
 use fleet_types::rule::{self, Rule};
 use fleet_types::view::{self, Page};
-use fleet_types::{Command, FleetId, RuleId, Text};
+use fleet_types::{Command, FleetId, RuleId, Seq, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -38,6 +39,9 @@ pub async fn list(
         .await?;
     // A key bound to a scope sees its own; a page may then hold fewer rows than asked for.
     page.items.retain(|row| sees(&door.caller, &row.rule));
+    page.items
+        .iter_mut()
+        .for_each(|row| hide(&door.caller, row));
     Ok(axum::Json(cursor::seal(page)))
 }
 
@@ -62,6 +66,7 @@ pub async fn get(
         .await?
         .filter(|row| sees(&door.caller, &row.rule))
         .ok_or_else(|| Problem::not_found("rule", rule))?;
+    hide(&door.caller, &mut found);
     // What stood elsewhere before is not for a key bound to a scope.
     found
         .versions
@@ -92,7 +97,7 @@ pub struct ReasonQuery {
         ReasonQuery,
     ),
     request_body = Rule,
-    responses((status = 200, body = Changed, description = "It is in force."))
+    responses((status = 200, body = RuleChanged, description = "It is in force."))
 )]
 pub async fn put(
     door: Door,
@@ -100,7 +105,7 @@ pub async fn put(
     Path((_fleet, rule)): Path<(FleetId, RuleId)>,
     Query(query): Query<ReasonQuery>,
     body: Unread,
-) -> Result<axum::Json<Changed>> {
+) -> Result<axum::Json<RuleChanged>> {
     may_replace(&door, &rule).await?;
     let definition: Rule =
         body.read_named(&door.caller, Operation::SetRule, ("id", rule.as_str()))?;
@@ -109,7 +114,7 @@ pub async fn put(
         rule: Box::new(definition),
         reason: query.reason.unwrap_or_default(),
     };
-    edit(&door, &headers, rule, command).await
+    set(&door, &headers, rule, command).await
 }
 
 /// Removes a rule with all its versions.
@@ -155,14 +160,14 @@ pub struct RollBackBody {
     tag = "rules",
     params(("fleet" = FleetId, Path, description = "The fleet."), ("rule" = RuleId, Path, description = "The rule.")),
     request_body = RollBackBody,
-    responses((status = 200, body = Changed, description = "It is in force."))
+    responses((status = 200, body = RuleChanged, description = "It is in force."))
 )]
 pub async fn roll_back(
     door: Door,
     headers: HeaderMap,
     Path((_fleet, rule)): Path<(FleetId, RuleId)>,
     body: Unread,
-) -> Result<axum::Json<Changed>> {
+) -> Result<axum::Json<RuleChanged>> {
     let found = may_replace(&door, &rule).await?;
     let RollBackBody {
         mut version,
@@ -183,7 +188,7 @@ pub async fn roll_back(
         version,
         reason,
     };
-    edit(&door, &headers, rule, command).await
+    set(&door, &headers, rule, command).await
 }
 
 /// Why it is reset.
@@ -243,6 +248,46 @@ async fn may_replace(door: &Door, rule: &RuleId) -> Result<Option<view::Rule>> {
         may_set(&door.caller, &found.rule)?;
     }
     Ok(found)
+}
+
+/// A rule was set, and what was noticed about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RuleChanged {
+    /// False when things were as asked already.
+    pub changed: bool,
+    /// As of this place in the journal, where something changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<Seq>,
+    /// What was noticed about it as it stands; it is in force all the same.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Finding>,
+}
+
+/// Sets a version, and tells what was noticed about it, where the caller sees the rule that it is about.
+async fn set(
+    door: &Door,
+    headers: &HeaderMap,
+    rule: RuleId,
+    command: rule::Command,
+) -> Result<axum::Json<RuleChanged>> {
+    let id = rule.clone();
+    let Changed { changed, seq } = edit(door, headers, rule, command).await?.0;
+    let found = door.read(move |state| reads::rule(state, &id)).await?;
+    Ok(axum::Json(RuleChanged {
+        changed,
+        seq,
+        warnings: found.map_or_else(Vec::new, |mut found| {
+            hide(&door.caller, &mut found);
+            found.warnings
+        }),
+    }))
+}
+
+/// A key bound to a scope hears nothing of rules elsewhere.
+fn hide(caller: &Caller, row: &mut view::Rule) {
+    if caller.scope.is_some() {
+        row.warnings.retain(|finding| finding.other.is_none());
+    }
 }
 
 async fn edit(

@@ -62,6 +62,19 @@ pub struct PolicyTested {
     pub changed: Option<Request>,
 }
 
+/// A rule was set, and what was noticed about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuleChanged {
+    /// False when things were as asked already.
+    pub changed: bool,
+    /// As of this place in the journal, where something changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<Seq>,
+    /// What was noticed about it as it stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<fleet_types::finding::Finding>,
+}
+
 /// The fleets of a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FleetList {

@@ -1,5 +1,5 @@
 //! What is declared and changed by name: scopes, groups, actions, limits, rules, policies, budgets.
-use super::bodies::{Changed, PolicyTest, PolicyTested, ResetReason, RollBack, TopUp};
+use super::bodies::{Changed, PolicyTest, PolicyTested, ResetReason, RollBack, RuleChanged, TopUp};
 use super::fleet::{Fleet, last};
 use super::query;
 use crate::error::Result;
@@ -73,7 +73,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When refused or unreachable.
-    pub async fn put_rule_because(&self, rule: &rule::Rule, reason: &Text) -> Result<Changed> {
+    pub async fn put_rule_because(&self, rule: &rule::Rule, reason: &Text) -> Result<RuleChanged> {
         let path = because(&self.at(&format!("rules/{}", rule.id)), reason);
         self.http.put(&path, rule).await
     }
@@ -91,7 +91,7 @@ impl Fleet {
     ///
     /// # Errors
     /// When refused or unreachable.
-    pub async fn roll_back_rule(&self, rule: &RuleId, to: &RollBack) -> Result<Changed> {
+    pub async fn roll_back_rule(&self, rule: &RuleId, to: &RollBack) -> Result<RuleChanged> {
         self.http
             .post(&self.at(&format!("rules/{rule}/rollback")), to)
             .await

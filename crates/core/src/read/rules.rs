@@ -2,8 +2,9 @@
 use super::{page, sorted};
 use crate::rule::Entry;
 use crate::state::State;
-use fleet_types::RuleId;
+use fleet_types::finding::Finding;
 use fleet_types::view::{Page, Rule, RuleVersion};
+use fleet_types::{RuleId, Text};
 
 /// Things shown that one rule has tripped for.
 const TRIPPED_MAX: usize = 100;
@@ -32,7 +33,17 @@ pub fn rules(
 }
 
 fn view(state: &State, entry: &Entry) -> Rule {
+    let change = entry.change.as_deref();
+    let warnings = change.map_or(&[][..], |change| &change.warnings);
+    let stands = |finding: &&Finding| {
+        let other = finding.other.as_ref();
+        other.is_none_or(|other| state.rules.by_id.contains_key(other))
+    };
     Rule {
+        set_at: change.map(|change| change.at),
+        set_by: change.map(|change| change.by.clone()),
+        reason: change.map_or_else(Text::default, |change| change.reason.clone()),
+        warnings: warnings.iter().filter(stands).cloned().collect(),
         rule: (*entry.rule).clone(),
         version: entry.version,
         stopped: entry.stopped,
@@ -47,6 +58,12 @@ fn versions(entry: &Entry) -> Vec<RuleVersion> {
     let versions = entry.versions.iter().map(|former| RuleVersion {
         version: former.version,
         rule: (*former.rule).clone(),
+        set_at: former.change.as_ref().map(|change| change.at),
+        set_by: former.change.as_ref().map(|change| change.by.clone()),
+        reason: match &former.change {
+            Some(change) => change.reason.clone(),
+            None => Text::default(),
+        },
     });
     versions.collect()
 }

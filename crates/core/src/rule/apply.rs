@@ -6,11 +6,11 @@ use super::judge::{MarkKeys, Watched};
 use super::tally::{Done, Flight, How, Tally};
 use super::things::ThingKey;
 use super::watch::{CaseKey, WatchKey};
-use super::{Entry, RuleKey, Rules, Slot, Version, per, window};
+use super::{Change, Entry, RuleKey, Rules, Slot, Version, per, window};
 use crate::state::{State, Wake};
 use fleet_types::event::{RuleRemoved, RuleReset, RuleSet, RuleTripped};
 use fleet_types::rule::{Form, Mark, Rule, Side};
-use fleet_types::{AgentId, ScopePath, Seq, Time};
+use fleet_types::{Actor, AgentId, ScopePath, Seq, Time};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,8 +30,14 @@ pub struct KeptMark {
     pub seq: Seq,
 }
 
-pub fn set(state: &mut State, event: &RuleSet, seq: Seq) {
+pub fn set(state: &mut State, event: &RuleSet, by: &Actor, seq: Seq) {
     let rule = &event.rule;
+    let change = Change {
+        at: state.now,
+        by: by.clone(),
+        reason: event.reason.clone(),
+        warnings: event.warnings.clone(),
+    };
     let key = match state.rules.key(&rule.id) {
         Some(key) => key,
         None => {
@@ -40,6 +46,7 @@ pub fn set(state: &mut State, event: &RuleSet, seq: Seq) {
             state.rules.entries.push(Some(Entry {
                 rule: rule.clone(),
                 version: 0,
+                change: None,
                 versions: Vec::new(),
                 since: seq,
                 tripped: BTreeSet::new(),
@@ -57,6 +64,7 @@ pub fn set(state: &mut State, event: &RuleSet, seq: Seq) {
         return;
     };
     let former = std::mem::replace(&mut entry.rule, rule.clone());
+    let changed = entry.change.replace(Arc::new(change));
     let goes_on = entry.version > 0 && counts_alike(&former, rule);
     if !goes_on {
         entry.tripped.clear();
@@ -67,6 +75,7 @@ pub fn set(state: &mut State, event: &RuleSet, seq: Seq) {
         entry.versions.push(Version {
             version: entry.version,
             rule: former.clone(),
+            change: changed,
         });
         if entry.versions.len() > VERSIONS_MAX {
             entry.versions.remove(0);

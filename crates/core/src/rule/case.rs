@@ -52,7 +52,7 @@ pub fn meets_conditions(case: &Case, request: &Request, now: Time) -> bool {
         .is_none_or(|times| is_during(times, now))
 }
 
-fn meets(condition: &Condition, argument: &Value) -> bool {
+pub fn meets(condition: &Condition, argument: &Value) -> bool {
     let Condition {
         equals,
         one_of,
@@ -98,7 +98,7 @@ pub fn double(number: &Number) -> f64 {
     number.as_f64().unwrap_or_default() + 0.0
 }
 
-fn is_during(times: &Calendar, now: Time) -> bool {
+pub fn is_during(times: &Calendar, now: Time) -> bool {
     let minutes = (now.0 / 60_000_000) as i64 + i64::from(times.utc_offset_minutes);
     let (day, minute) = (
         minutes.div_euclid(MINUTES_PER_DAY),

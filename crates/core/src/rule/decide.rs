@@ -1,9 +1,11 @@
 //! Setting, rolling back, resetting and removing rules.
-use super::Entry;
+use super::check::other_field;
 use super::forms::micros;
-use crate::decide::{Decided, Events, rejected};
+use super::{Entry, notices};
+use crate::decide::{Decided, rejected};
 use crate::state::State;
 use fleet_types::event::{RuleRemoved, RuleReset, RuleSet};
+use fleet_types::finding::{Finding, Level};
 use fleet_types::rule::{Case, Command, Condition, Form, Rule, Stage};
 use fleet_types::{Actor, Code, Event, Millis, Rejection, RuleId, Text};
 use std::sync::Arc;
@@ -12,6 +14,8 @@ use std::sync::Arc;
 const COUNT_MAX: usize = 10_000;
 /// Earlier versions that can be rolled back to; all stand in the journal.
 pub const VERSIONS_MAX: usize = 32;
+/// Most warnings kept with a version.
+const WARNINGS_MAX: usize = 8;
 /// Longest window: 31 days.
 const WINDOW_MS_MAX: u64 = 31 * 86_400_000;
 /// Most conditions of a case, and values of one.
@@ -32,7 +36,7 @@ pub fn decide(state: &State, by: &Actor, command: &Command) -> Decided {
             version,
             reason,
         } => match find(state, rule) {
-            Ok(entry) => roll_back(entry, *version, reason),
+            Ok(entry) => roll_back(state, entry, *version, reason),
             Err(rejection) => Decided::Rejected(rejection),
         },
         Command::Reset { rule, reason } => match find(state, rule) {
@@ -68,22 +72,35 @@ fn set(state: &State, rule: &Rule, reason: &Text) -> Decided {
     if let Err(rejection) = check(rule) {
         return Decided::Rejected(rejection);
     }
-    Decided::Events(Events::one(next_version(
-        known,
-        Arc::new(rule.clone()),
-        reason,
-    )))
+    let mut found = notices::of(state, rule);
+    if let Some(refused) = found.iter().find(|finding| finding.level == Level::Error) {
+        let words = match refused.field.as_str() {
+            "" => refused.words.to_string(),
+            field => format!("{field} {}", refused.words),
+        };
+        let rejection = Rejection::new(Code::Invalid, words);
+        return Decided::Rejected(rejection.field(&refused.field));
+    }
+    found.truncate(WARNINGS_MAX);
+    let rule = Arc::new(rule.clone());
+    Decided::event(next_version(known, rule, reason, found))
 }
 
-fn next_version(known: Option<&Entry>, rule: Arc<Rule>, reason: &Text) -> Event {
+fn next_version(
+    known: Option<&Entry>,
+    rule: Arc<Rule>,
+    reason: &Text,
+    warnings: Vec<Finding>,
+) -> Event {
     Event::RuleSet(RuleSet {
         version: known.map_or(1, |entry| entry.version + 1),
         rule,
         reason: reason.clone(),
+        warnings,
     })
 }
 
-fn roll_back(entry: &Entry, version: Option<u32>, reason: &Text) -> Decided {
+fn roll_back(state: &State, entry: &Entry, version: Option<u32>, reason: &Text) -> Decided {
     let former = match version {
         None => entry.versions.last(),
         Some(version) => entry
@@ -107,13 +124,17 @@ fn roll_back(entry: &Entry, version: Option<u32>, reason: &Text) -> Decided {
             format!("rule {id} is at version {now} and keeps no such earlier one; {known}"),
         );
     };
-    Decided::event(next_version(Some(entry), former.rule.clone(), reason))
+    // It was in force before, and whoever goes back is in a hurry: nothing of what is noticed refuses it.
+    let mut found = notices::of(state, &former.rule);
+    found.truncate(WARNINGS_MAX);
+    let rule = former.rule.clone();
+    Decided::event(next_version(Some(entry), rule, reason, found))
 }
 
 fn check(rule: &Rule) -> Result<(), Rejection> {
     check_case("when", &rule.when)?;
     if let Some(other) = rule.form.other_case() {
-        check_case(other_name(&rule.form), other)?;
+        check_case(other_field(&rule.form), other)?;
     }
     let invalid = |field: &str, words: String| {
         Err(Rejection::new(Code::Invalid, format!("{field} {words}")).field(field))
@@ -164,20 +185,6 @@ fn check(rule: &Rule) -> Result<(), Rejection> {
             }
         }
         Form::Approval(terms) => crate::approval::check::terms("form.approval", terms),
-    }
-}
-
-fn other_name(form: &Form) -> &'static str {
-    match form {
-        Form::Contradiction(_) => "form.contradiction.with",
-        Form::Exclusion(_) => "form.exclusion.with",
-        Form::Sequence(_) => "form.sequence.after",
-        Form::Separation(_) => "form.separation.from",
-        Form::Bounds(_)
-        | Form::CoolingOff(_)
-        | Form::Quota(_)
-        | Form::Throttle(_)
-        | Form::Approval(_) => "form",
     }
 }
 

@@ -13,9 +13,12 @@
 pub mod agents;
 pub mod apply;
 pub mod case;
+pub mod cases;
+pub mod check;
 pub mod decide;
 pub mod forms;
 pub mod judge;
+pub mod notices;
 pub mod tally;
 pub mod things;
 pub mod watch;
@@ -23,9 +26,10 @@ pub mod watch;
 use crate::map::Map;
 use crate::permit::Place;
 use agents::Agents;
+use fleet_types::finding::Finding;
 use fleet_types::permit::Request;
 use fleet_types::rule::{Form, Part, Per, Rule, Side};
-use fleet_types::{Pattern, RuleId, Seq, Time};
+use fleet_types::{Actor, Pattern, RuleId, Seq, Text, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::{SmolStr, format_smolstr};
@@ -80,6 +84,9 @@ pub struct Entry {
     pub rule: Arc<Rule>,
     /// Counted from 1.
     pub version: u32,
+    /// When it was set, by whom, why, and what was noticed; not known where an earlier build set it.
+    #[serde(default)]
+    pub change: Option<Arc<Change>>,
     /// The versions before, the newest last; at most [`decide::VERSIONS_MAX`].
     pub versions: Vec<Version>,
     /// What was granted after this counts: when it was first enforced or observed, or its form last changed.
@@ -110,6 +117,17 @@ pub struct Entry {
 pub struct Version {
     pub version: u32,
     pub rule: Arc<Rule>,
+    #[serde(default)]
+    pub change: Option<Arc<Change>>,
+}
+
+/// How a version came to be.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Change {
+    pub at: Time,
+    pub by: Actor,
+    pub reason: Text,
+    pub warnings: Vec<Finding>,
 }
 
 impl Rules {

@@ -10,7 +10,7 @@ use std::fmt;
 
 /// Entries past which neighbours are put together, under the later time: such a sum falls later than it could, never
 /// earlier.
-const DONE_MAX: usize = if cfg!(test) { 8 } else { 4_096 };
+pub const DONE_MAX: usize = if cfg!(test) { 8 } else { 4_096 };
 
 /// Entries at which, and at each doubling, the oldest are looked at.
 const LOOK_AT: usize = if cfg!(test) { 2 } else { 8 };
