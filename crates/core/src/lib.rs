@@ -48,9 +48,9 @@ mod txn;
 pub use memory::{Answered, COUNT_MAX as MEMORY_MAX, Evicted, Key, Remembered};
 pub use permit::end::denial_of_waiter;
 pub use policy::matching;
-pub use state::State;
 pub use rule::check;
-pub use step::{apply_record, next_deadline, step, step_recalled};
+pub use state::State;
+pub use step::{adopt, apply_record, next_deadline, step, step_recalled};
 pub use txn::due::{Due, due, due_of};
 
 #[cfg(test)]

@@ -87,6 +87,18 @@ pub fn apply_record(state: &mut State, record: &Record) {
     sweep_timers(state);
 }
 
+/// Lets an event happen that was decided elsewhere, with all that is due and all that follows from it here: how a replay
+/// takes settings over from a journal, whatever this build would have said to whoever asked for them.
+///
+/// # Panics
+/// As [`step`].
+pub fn adopt(state: &mut State, event: Event, by: &Actor, now: Time, records: &mut Vec<Record>) {
+    assert!(now >= state.now, "I1: time never goes back");
+    tend(state, now, records);
+    happen(state, event, by, now, records);
+    react(state, now, records);
+}
+
 /// When the machine wants a `Tick` at the latest.
 #[must_use]
 pub fn next_deadline(state: &State) -> Option<Time> {

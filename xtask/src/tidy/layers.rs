@@ -27,6 +27,8 @@ const ROWS: &[(&str, &[&str])] = &[
     ),
     ("views", &["types", "workflow", "journal", "core"]),
     ("insight", &["types", "views"]),
+    // Lives through what a journal holds once more; drills and back-tests stand on it.
+    ("replay", &["types", "journal", "core", "runtime"]),
     (
         "sim",
         &[
@@ -53,7 +55,7 @@ const ROWS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "types", "workflow", "journal", "policy", "connect", "client", "core", "effects",
-            "runtime", "views", "insight", "sim", "api", "server", "bank",
+            "runtime", "views", "insight", "replay", "sim", "api", "server", "bank",
         ],
     ),
 ];

@@ -91,6 +91,15 @@ pub struct Sqlite {
     _lock: lock::Lock,
 }
 
+/// Opens the journal in `dir` for reading only, beside a server or without one: it takes no lock and holds no transaction
+/// between calls.
+///
+/// # Errors
+/// When there is none, or it is of a format that this build does not read.
+pub fn reader(dir: &Path) -> Result<Box<dyn Reader>, Error> {
+    Ok(Box::new(SqliteReader::open(dir)?))
+}
+
 impl Sqlite {
     /// Opens the journal in `dir`, creating it if there is none: locks, writes back the log,
     /// verifies, and only then returns.

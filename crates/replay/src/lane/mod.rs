@@ -1,0 +1,495 @@
+//! One world that a replay lives through: a state that gets what the record was asked, and answers by itself.
+//!
+//! Permits, halts and epochs have their own names here, as they are places in the journal: what the record calls them is
+//! mapped. A lane whose answers are those of the record has the same names, and nothing is mapped.
+mod fleet;
+mod follow;
+
+use crate::candidate::Candidate;
+use crate::log::{Log, each_permit, ended};
+use crate::report::{Answer, ResultOf};
+use ahash::AHashMap;
+use fleet_core::{State, adopt, next_deadline, read, step};
+use fleet_types::event::{Denied, Extended};
+use fleet_types::instance::InstanceKey;
+use fleet_types::permit::{
+    Command as Permit, Decision, Ending, Extend, Finish, Holder, Request, ViewState,
+};
+use fleet_types::{
+    Actor, AgentId, Command, Envelope, Epoch, Event, HaltId, Millis, PermitId, Record, Reply,
+    RuleId, Time,
+};
+use follow::rule_of;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// One world.
+pub struct Lane<'c> {
+    pub state: State,
+    candidate: Option<&'c Candidate>,
+    /// Live permits, by what the record calls them.
+    own: AHashMap<PermitId, Own>,
+    /// What the record calls them, by what they are called here.
+    recorded: AHashMap<PermitId, PermitId>,
+    epochs: AHashMap<InstanceKey, Epochs>,
+    halts: AHashMap<HaltId, HaltId>,
+    /// What will be asked later than the record asked it, or was never asked there.
+    due: BTreeMap<(Time, u64), Act>,
+    count: u64,
+    records: Vec<Record>,
+    /// What became of requests since this was last emptied, by what the record calls them.
+    pub news: Vec<(PermitId, Answer)>,
+    /// Permits granted in this instant that the record may not have granted.
+    fresh: Vec<PermitId>,
+    /// Rules that a candidate leaves out, and that were not there yet.
+    pub unseen: BTreeSet<RuleId>,
+    pub refused: u64,
+    pub extensions_not_asked: u64,
+}
+
+/// A live permit.
+struct Own {
+    id: PermitId,
+    agent: AgentId,
+    granted_at: Option<Time>,
+    /// What its holder did in the record while it waits here, and how long after the grant.
+    later: Vec<(u64, Act)>,
+    /// Its end is arranged: what the record says of it counts no more.
+    ends_by_itself: bool,
+    /// In the record it ended without a word of its holder, so here it does too.
+    was_lost: bool,
+}
+
+struct Epochs {
+    recorded: Epoch,
+    own: Epoch,
+}
+
+/// What a holder does with a permit, called as in the record.
+#[derive(Clone)]
+enum Act {
+    Finish(Actor, Finish),
+    Renew(Actor, PermitId, Millis),
+    Extend(Actor, Arc<Extend>),
+}
+
+impl Act {
+    fn permit(&self) -> PermitId {
+        match self {
+            Act::Finish(_, finish) => finish.permit,
+            Act::Renew(_, permit, _) => *permit,
+            Act::Extend(_, extend) => extend.permit,
+        }
+    }
+}
+
+impl<'c> Lane<'c> {
+    /// Begins with this state; a candidate's rules are in it already.
+    pub fn new(state: State, candidate: Option<&'c Candidate>) -> Lane<'c> {
+        let mut own = AHashMap::new();
+        let mut recorded = AHashMap::new();
+        each_permit(&state, |view| {
+            let permit = Own {
+                id: view.permit,
+                agent: view.request.agent,
+                granted_at: view.granted_at.filter(|_| view.state != ViewState::Queued),
+                later: Vec::new(),
+                ends_by_itself: false,
+                was_lost: false,
+            };
+            own.insert(view.permit, permit);
+            recorded.insert(view.permit, view.permit);
+        });
+        let mut epochs = AHashMap::new();
+        read::each_connected(&state, |key, epoch| {
+            let same = Epochs {
+                recorded: epoch,
+                own: epoch,
+            };
+            epochs.insert(key, same);
+        });
+        Lane {
+            state,
+            candidate,
+            own,
+            recorded,
+            epochs,
+            halts: AHashMap::new(),
+            due: BTreeMap::new(),
+            count: 0,
+            records: Vec::new(),
+            news: Vec::new(),
+            fresh: Vec::new(),
+            unseen: BTreeSet::new(),
+            refused: 0,
+            extensions_not_asked: 0,
+        }
+    }
+
+    pub fn deadline(&self) -> Option<Time> {
+        next_deadline(&self.state)
+    }
+
+    /// Lives through one instant of the record. Deadlines of the baseline came when the record says; those that only this
+    /// lane has come on time.
+    pub fn live(&mut self, records: &[Record], baseline: Option<Time>, log: &mut Log) {
+        let Some(first) = records.first() else {
+            return;
+        };
+        self.advance(first.at, baseline);
+        let mut asked = false;
+        for record in records {
+            asked |= self.take(record, log);
+            log.take(record);
+        }
+        if !asked {
+            self.run(Actor::System, Command::Tick, first.at);
+        }
+        self.settle(log);
+    }
+
+    /// Does what is due before `until`. Deadlines that stand in the record too come when they came there.
+    fn advance(&mut self, until: Time, common: Option<Time>) {
+        loop {
+            let act = self.due.first_key_value().map(|((at, _), _)| *at);
+            let act = act.filter(|at| *at <= until);
+            let deadline = self.deadline();
+            let deadline = deadline.filter(|at| *at < until && Some(*at) != common);
+            match (act, deadline) {
+                (None, None) => return,
+                (Some(at), deadline) if deadline.is_none_or(|deadline| at <= deadline) => {
+                    if let Some((_, act)) = self.due.pop_first() {
+                        self.act(act, at);
+                    }
+                }
+                (_, Some(at)) => {
+                    self.run(Actor::System, Command::Tick, at);
+                    if self.deadline() == Some(at) {
+                        return; // More is due than one tick handles; the next one does.
+                    }
+                }
+                (Some(_), None) => {} // Taken by the arm above.
+            }
+        }
+    }
+
+    /// Asks what a record answers. What only followed from something else follows here, or does not. Returns whether
+    /// something was asked.
+    fn take(&mut self, record: &Record, log: &Log) -> bool {
+        let (at, by) = (record.at, &record.by);
+        for permit in ended(&record.event) {
+            if let Some(own) = self.own.get_mut(permit) {
+                own.was_lost = true;
+            }
+        }
+        let is_first = |permit: PermitId| permit.0 == record.seq;
+        match &record.event {
+            Event::PermitGranted(event) if is_first(event.permit) => {
+                self.ask(event.permit, &event.request, by, at);
+            }
+            Event::PermitQueued(event) => self.ask(event.permit, &event.request, by, at),
+            Event::PermitDenied(event) if is_first(event.denial.permit) => {
+                self.ask(event.denial.permit, &event.request, by, at);
+            }
+            // Who waits is let in, or its time is over: that follows.
+            Event::PermitGranted(_) | Event::PermitRequeued(_) => return false,
+            Event::PermitDenied(_) if *by == Actor::System => return false,
+            Event::PermitDenied(event) => return self.withdraw(event, by, at),
+            Event::PermitFinished(event) => {
+                let act = Act::Finish(by.clone(), event.finish.clone());
+                return self.act_as_recorded(act, at, log);
+            }
+            Event::PermitRenewed(event) => {
+                let span = Millis(event.expires_at.micros_since(at) / 1_000);
+                let act = Act::Renew(by.clone(), event.permit, span);
+                return self.act_as_recorded(act, at, log);
+            }
+            Event::PermitExtended(event) if *by != Actor::System => {
+                return self.extend(event, by, at, log);
+            }
+            Event::PermitExtensionQueued(event) => {
+                let act = Act::Extend(by.clone(), event.extend.clone());
+                return self.act_as_recorded(act, at, log);
+            }
+            Event::PermitExtensionDenied(_) if *by != Actor::System => {
+                self.extensions_not_asked += 1; // It does not say what was asked for.
+                return false;
+            }
+            Event::PermitExtended(_)
+            | Event::PermitExtensionDenied(_)
+            | Event::PermitExpired(_)
+            | Event::RuleTripped(_)
+            | Event::BudgetSoftReached(_)
+            | Event::CommandRejected(_) => return false,
+
+            Event::InstanceConnected(event) => self.connected(event, by, at),
+            Event::InstanceReady(event) => self.ready(event, by, at),
+            Event::InstanceDisconnected(event) => self.disconnected(event, by, at),
+            Event::InstanceFailed(event) => self.failed(event, by, at),
+            Event::HaltOrdered(event) => self.halted(HaltId(record.seq), event, by, at),
+            Event::HaltAcknowledged(event) => self.acknowledged(event, by, at),
+            Event::HaltReleaseRequested(event) => self.release(by, event.halt, &event.reason, at),
+            Event::HaltReleased(event) => self.release(by, event.halt, &event.reason, at),
+            Event::AgentStatusSet(event) => self.status_set(event, by, at),
+            Event::AgentRemoved(event) => self.agent_removed(event, by, at),
+            Event::ScopeRemoved(event) => self.scope_removed(event, by, at),
+            event @ (Event::RuleSet(_) | Event::RuleRemoved(_)) => {
+                let candidate = self.candidate;
+                if candidate.is_some_and(|candidate| !candidate.leaves(event)) {
+                    if let Event::RuleSet(event) = event {
+                        self.unseen.remove(&event.rule.id);
+                    }
+                    return false;
+                }
+                self.adopt(event, by, at);
+            }
+            event @ (Event::AgentRegistered(_)
+            | Event::ScopeSet(_)
+            | Event::GroupSet(_)
+            | Event::GroupRemoved(_)
+            | Event::ActionSet(_)
+            | Event::ActionRemoved(_)
+            | Event::LimitSet(_)
+            | Event::LimitRemoved(_)
+            | Event::RuleReset(_)
+            | Event::BudgetSet(_)
+            | Event::BudgetRemoved(_)
+            | Event::BudgetToppedUp(_)
+            | Event::GraphDeclared(_)
+            | Event::GraphUndeclared(_)
+            | Event::FleetConfigured(_)
+            | Event::TenantCreated(_)
+            | Event::FleetCreated(_)
+            | Event::KeyIssued(_)
+            | Event::KeyRevoked(_)) => self.adopt(event, by, at),
+        }
+        true
+    }
+
+    /// Permits granted here in this instant that the record has not granted: completed after the time that their action
+    /// typically takes, or in flight until their lease ends.
+    fn settle(&mut self, log: &Log) {
+        for permit in std::mem::take(&mut self.fresh) {
+            if log.granted_at(permit).is_some() {
+                continue; // Its holder does what it did there.
+            }
+            let Some(own) = self.own.get_mut(&permit) else {
+                continue;
+            };
+            if own.was_lost {
+                continue;
+            }
+            let (agent, since) = (own.agent.clone(), own.granted_at);
+            let action = read::permit(&self.state, own.id).map(|view| view.request.action);
+            let span = action.and_then(|action| log.typical(&action));
+            if let (Some(since), Some(span)) = (since, span) {
+                own.ends_by_itself = true;
+                let finish = Finish {
+                    permit,
+                    agent,
+                    ending: Ending::Completed,
+                    cost: None,
+                    latency_ms: None,
+                };
+                self.later(since.after(span), Act::Finish(Actor::System, finish));
+            }
+        }
+    }
+
+    /// Who waits takes its request back.
+    fn withdraw(&mut self, event: &Denied, by: &Actor, at: Time) -> bool {
+        let waits = self.own.get(&event.denial.permit);
+        if waits.is_none_or(|own| own.granted_at.is_some()) {
+            return false; // It was denied here, or granted before, and ends by itself.
+        }
+        let finish = Finish {
+            permit: event.denial.permit,
+            agent: event.request.agent.clone(),
+            ending: Ending::Cancelled,
+            cost: None,
+            latency_ms: None,
+        };
+        self.act(Act::Finish(by.clone(), finish), at);
+        true
+    }
+
+    fn extend(&mut self, event: &Extended, by: &Actor, at: Time, log: &Log) -> bool {
+        let Some(own) = self.own.get(&event.permit) else {
+            return false;
+        };
+        let extend = Extend {
+            permit: event.permit,
+            agent: own.agent.clone(),
+            resources: event.resources.clone(),
+            wait_ms: Millis(0),
+        };
+        self.act_as_recorded(Act::Extend(by.clone(), extend.into()), at, log)
+    }
+
+    fn later(&mut self, at: Time, act: Act) {
+        self.count += 1;
+        self.due.insert((at, self.count), act);
+    }
+
+    fn ask(&mut self, permit: PermitId, request: &Arc<Request>, by: &Actor, at: Time) {
+        let request = self.named_here(request);
+        let agent = request.agent.clone();
+        let command = Command::Permit(Permit::Request(request));
+        let envelope = Envelope {
+            by: by.clone(),
+            command,
+        };
+        let answer = step(&mut self.state, &envelope, at, &mut self.records);
+        let mut own = None;
+        let told = match answer {
+            Ok(Reply::Decision(Decision::Granted(grant))) => {
+                own = Some((grant.permit, Some(at)));
+                self.fresh.push(permit);
+                Answer::granted(false)
+            }
+            Ok(Reply::Decision(Decision::Queued(queued))) => {
+                own = Some((queued.permit, None));
+                Answer {
+                    result: ResultOf::Waits,
+                    waited: true,
+                    code: None,
+                    gate: None,
+                    rule: rule_of(Some(&queued.waits_for)),
+                }
+            }
+            Ok(Reply::Decision(Decision::Denied(denial))) => Answer::denied(&denial, false),
+            Ok(_) => Answer::granted(false), // A request is answered by a decision.
+            Err(rejection) => {
+                self.refused += 1;
+                Answer {
+                    result: ResultOf::Denied,
+                    waited: false,
+                    code: Some(rejection.code),
+                    gate: None,
+                    rule: None,
+                }
+            }
+        };
+        self.news.push((permit, told));
+        if let Some((id, granted_at)) = own {
+            let own = Own {
+                id,
+                agent,
+                granted_at,
+                later: Vec::new(),
+                ends_by_itself: false,
+                was_lost: false,
+            };
+            self.own.insert(permit, own);
+            self.recorded.insert(id, permit);
+        }
+        self.follow();
+    }
+
+    /// A request with the epoch that its instance has here.
+    fn named_here(&self, request: &Arc<Request>) -> Arc<Request> {
+        let Some(holder) = &request.instance else {
+            return request.clone();
+        };
+        let key = InstanceKey {
+            agent: request.agent.clone(),
+            instance: holder.id.clone(),
+        };
+        match self.epochs.get(&key) {
+            Some(epochs) if epochs.recorded == holder.epoch && epochs.own != holder.epoch => {
+                let holder = Holder {
+                    epoch: epochs.own,
+                    ..holder.clone()
+                };
+                Arc::new(Request {
+                    instance: Some(holder),
+                    ..(**request).clone()
+                })
+            }
+            _ => request.clone(),
+        }
+    }
+
+    /// What a holder did, as long after the grant here as it did it after the grant there. Returns whether now.
+    fn act_as_recorded(&mut self, act: Act, at: Time, log: &Log) -> bool {
+        let permit = act.permit();
+        let Some(own) = self.own.get_mut(&permit) else {
+            return false; // Denied here, or over.
+        };
+        if own.ends_by_itself {
+            return false;
+        }
+        let after = at.micros_since(log.granted_at(permit).unwrap_or(at));
+        match own.granted_at {
+            None => {
+                own.later.push((after, act));
+                false
+            }
+            Some(granted) if granted.0 + after > at.0 => {
+                self.later(Time(granted.0 + after), act);
+                false
+            }
+            Some(_) => {
+                self.act(act, at);
+                true
+            }
+        }
+    }
+
+    fn act(&mut self, act: Act, at: Time) {
+        let Some(own) = self.own.get(&act.permit()) else {
+            return; // It is over: expired, or taken back.
+        };
+        let id = own.id;
+        let (by, command) = match act {
+            Act::Finish(by, finish) => (
+                by,
+                Permit::Finish(Finish {
+                    permit: id,
+                    ..finish
+                }),
+            ),
+            Act::Renew(by, _, ttl) => {
+                let agent = own.agent.clone();
+                let ttl_ms = Some(ttl);
+                (
+                    by,
+                    Permit::Renew {
+                        permit: id,
+                        agent,
+                        ttl_ms,
+                    },
+                )
+            }
+            Act::Extend(by, extend) => {
+                let extend = Extend {
+                    permit: id,
+                    ..(*extend).clone()
+                };
+                (by, Permit::Extend(extend.into()))
+            }
+        };
+        self.run(by, Command::Permit(command), at);
+    }
+
+    fn adopt(&mut self, event: &Event, by: &Actor, at: Time) {
+        let now = at.max(self.state.now());
+        adopt(&mut self.state, event.clone(), by, now, &mut self.records);
+        self.follow();
+    }
+
+    /// What the record carried out; counts where it is refused here.
+    fn carry_out(&mut self, by: &Actor, command: Command, at: Time) -> Option<Reply> {
+        let answer = self.run(by.clone(), command, at);
+        self.refused += u64::from(answer.is_none());
+        answer
+    }
+
+    fn run(&mut self, by: Actor, command: Command, at: Time) -> Option<Reply> {
+        let now = at.max(self.state.now());
+        let envelope = Envelope { by, command };
+        let answer = step(&mut self.state, &envelope, now, &mut self.records);
+        self.follow();
+        answer.ok()
+    }
+}
