@@ -12,6 +12,7 @@ mod lanes;
 mod memory;
 mod peer;
 mod redis;
+mod replay;
 mod report;
 mod restart;
 mod rules;
@@ -68,6 +69,8 @@ enum Name {
     Register,
     /// From a journal of 1,000,000 events to serving.
     Restart,
+    /// A million recorded requests under other rules.
+    Replay,
     /// Resident memory of 10,000 agents and 100,000 held locks.
     Memory,
     /// Every one of them, written to `docs/performance.md`.
@@ -104,6 +107,7 @@ fn main() {
         Name::Status => status::run(status::What::Status, args.seconds, args.dir.as_deref()),
         Name::Register => status::run(status::What::Register, args.seconds, args.dir.as_deref()),
         Name::Restart => restart::run(args.dir.as_deref()),
+        Name::Replay => replay::run(args.dir.as_deref()),
         Name::Memory => memory::run(),
         Name::All => {
             let page = std::path::Path::new("docs/performance.md");

@@ -100,6 +100,19 @@ const TARGETS: &[Target] = &[
         shown: &["events", "serving_ms", "of_which_opening_the_journal_ms"],
     },
     Target {
+        name: "replay",
+        wanted: "1,000,000 recorded requests under other rules in ≤ 30 s",
+        shown: &[
+            "requests",
+            "replayed_s",
+            "requests_per_s",
+            "newly_denied",
+            "unlike_the_record",
+            "resident_most_mib",
+            "ratio",
+        ],
+    },
+    Target {
         name: "memory",
         wanted: "≤ 400 MiB resident",
         shown: &["resident_mib", "held_locks"],
