@@ -28,6 +28,25 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_micros(micros))
 }
 
+/// A point in time: `2026-11-21T08:30:00Z`, `2026-11-21` (midnight, UTC), or how long ago: `2h`.
+pub fn moment(text: &str) -> Result<fleet_types::Time, String> {
+    let micros = |stamp: jiff::Timestamp| u64::try_from(stamp.as_microsecond()).ok();
+    let stamp = text.parse::<jiff::Timestamp>().ok();
+    let day = || format!("{text}T00:00:00Z").parse::<jiff::Timestamp>().ok();
+    if let Some(micros) = stamp.or_else(day).and_then(micros) {
+        return Ok(fleet_types::Time(micros));
+    }
+    match duration(text) {
+        Ok(ago) => {
+            let ago = u64::try_from(ago.as_micros()).unwrap_or(u64::MAX);
+            Ok(fleet_types::Time(crate::show::now().0.saturating_sub(ago)))
+        }
+        Err(_) => Err(format!(
+            "{text:?} is no point in time; write 2026-11-21T08:30:00Z, 2026-11-21, or how long ago: 2h"
+        )),
+    }
+}
+
 /// As [`duration`], in whole milliseconds.
 pub fn millis(text: &str) -> Result<Millis, String> {
     let span = duration(text)?;
@@ -149,6 +168,9 @@ mod tests {
         assert_eq!(rate("10/s").unwrap(), (10, Millis(1_000)));
         assert_eq!(rate("600/min").unwrap(), (600, Millis(60_000)));
         assert_eq!(rate("3/250ms").unwrap(), (3, Millis(250)));
+        assert_eq!(moment("1970-01-02"), moment("1970-01-02T00:00:00Z"));
+        assert_eq!(moment("1970-01-02").unwrap().0, 86_400_000_000);
+        assert!(moment("2h").unwrap() < crate::show::now() && moment("soon").is_err());
         assert!(rate("10").is_err() && rate("x/s").is_err());
         assert!(label("=x").is_err());
         assert_eq!(selector("a=1, b=2").unwrap().iter().count(), 2);

@@ -1,4 +1,10 @@
 //! `fleet rules`: what must not happen together, what must come first, how often, by whom.
+mod check;
+pub mod found;
+mod replay;
+mod test;
+mod versions;
+
 use super::{apply, tell_change};
 use crate::context::{Global, Watch};
 use crate::failure::Outcome;
@@ -55,6 +61,16 @@ pub enum Command {
         #[command(flatten)]
         why: Why,
     },
+    Check(check::Arguments),
+    Test(test::Arguments),
+    Replay(Box<replay::Arguments>),
+    /// List the versions of a rule: when it was set, by whom, why
+    History {
+        /// Which
+        rule: RuleId,
+    },
+    /// Show in what two versions of a rule differ, or the one in force and a file
+    Diff(versions::Diff),
     /// Let through again what a throttle has stopped
     Reset {
         /// Which
@@ -75,6 +91,11 @@ pub struct Why {
 pub async fn run(global: &Global, command: Command) -> Outcome {
     let fleet = global.fleet()?;
     match command {
+        Command::Check(arguments) => check::run(global, arguments).await,
+        Command::Test(arguments) => test::run(global, &arguments),
+        Command::History { rule } => versions::history(global, &rule).await,
+        Command::Diff(arguments) => versions::diff(global, arguments).await,
+        Command::Replay(arguments) => replay::run(global, *arguments).await,
         Command::List { watch } => {
             let empty = "no rules yet: fleet rules set -f FILE";
             let get = async || fleet.rules().await;
@@ -83,8 +104,9 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
         Command::Get { rule } => output::detail(global.output, &Shown(fleet.rule(&rule).await?)),
         Command::Set { file, why } => {
             let rule: Rule = apply::read_one(&file)?;
-            let changed = fleet.put_rule_because(&rule, &why.reason).await?.changed;
-            tell_change(changed, &format!("rule {}: {}", rule.id, says(&rule)));
+            let done = fleet.put_rule_because(&rule, &why.reason).await?;
+            tell_change(done.changed, &format!("rule {}: {}", rule.id, says(&rule)));
+            found::tell(&done.warnings);
             Ok(())
         }
         Command::Remove { rule, why } => {
@@ -97,13 +119,14 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
                 version: to,
                 reason: why.reason,
             };
-            fleet.roll_back_rule(&rule, &target).await?;
+            let done = fleet.roll_back_rule(&rule, &target).await?;
             let now = fleet.rule(&rule).await?;
             eprintln!(
                 "rule {rule} is at version {}: {}",
                 now.version,
                 says(&now.rule)
             );
+            found::tell(&done.warnings);
             Ok(())
         }
         Command::Reset { rule, why } => {
@@ -276,6 +299,7 @@ impl Row for Shown {
         "WAITING",
         "STOPPED",
         "TRIPPED",
+        "WARNINGS",
     ];
     fn cells(&self) -> Vec<String> {
         let rule = &self.0.rule;
@@ -293,6 +317,10 @@ impl Row for Shown {
             show::number(self.0.waiting),
             show::number(self.0.stopped),
             tripped,
+            match self.0.warnings.len() as u64 {
+                0 => "-".to_owned(),
+                count => paint::waiting(&show::number(count)),
+            },
         ]
     }
     fn name(&self) -> String {
@@ -317,6 +345,18 @@ impl Detail for Shown {
         lines.push(("waiting", show::number(self.0.waiting)));
         lines.push(("stopped", show::number(self.0.stopped)));
         lines.push(("tripped", tripped(&self.0.tripped)));
+        if let (Some(at), Some(by)) = (self.0.set_at, &self.0.set_by) {
+            let why = match self.0.reason.as_str() {
+                "" => String::new(),
+                why => format!(": {why}"),
+            };
+            let set = format!("{} by {}{why}", show::absolute(at), show::actor(by));
+            lines.push(("set", set));
+        }
+        if !self.0.warnings.is_empty() {
+            let warnings: Vec<String> = self.0.warnings.iter().map(found::words).collect();
+            lines.push(("warnings", paint::waiting(&warnings.join("\n"))));
+        }
         let earlier = self.0.versions.iter().rev().map(|former| {
             format!(
                 "{} {}, {}",

@@ -16,6 +16,7 @@ use fleet_types::limit::Limit;
 use fleet_types::rule::Rule;
 use fleet_types::scope::Scope;
 use fleet_types::settings::Settings;
+use fleet_types::trial::Test;
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -25,6 +26,8 @@ use std::ops::Range;
 
 /// Mistakes noted of one entry; more of them help nobody.
 const MISTAKES_MAX: usize = 20;
+/// Mistakes shown of one file; the others are counted.
+const SHOWN_MAX: usize = 50;
 /// A longer line is of a program's making, and is not drawn.
 const LINE_BYTES_MAX: usize = 10_000;
 
@@ -52,11 +55,13 @@ pub struct Document {
     pub budgets: Option<Vec<Budget>>,
     /// Declared edges of the dependency graph.
     pub graph: Option<Vec<Edge>>,
+    /// Tests of the rules: not part of the fleet, and for `fleet rules test` only.
+    pub tests: Option<Vec<Test>>,
 }
 
-const SECTIONS: [&str; 10] = [
+const SECTIONS: [&str; 11] = [
     "settings", "scopes", "actions", "agents", "groups", "limits", "rules", "policies", "budgets",
-    "graph",
+    "graph", "tests",
 ];
 
 /// Something wrong, and where.
@@ -156,6 +161,12 @@ impl Document {
                     .flatten()
                     .map(|edge| format!("{} needs {}", edge.from, edge.to))
                     .collect(),
+                "tests" => self
+                    .tests
+                    .iter()
+                    .flatten()
+                    .map(|test| test.name.to_string())
+                    .collect(),
                 _ => Vec::new(),
             }
         };
@@ -238,6 +249,7 @@ fn mistakes(tree: &Place, text: &str) -> Vec<Mistake> {
                         "rules" => try_entry::<Rule>(tree, entry, &way, text, notes),
                         "graph" => try_entry::<Edge>(tree, entry, &way, text, notes),
                         "policies" => try_entry::<Declared>(tree, entry, &way, text, notes),
+                        "tests" => try_entry::<Test>(tree, entry, &way, text, notes),
                         _ => try_entry::<Budget>(tree, entry, &way, text, notes),
                     }
                 }
@@ -351,7 +363,7 @@ fn can_be_drawn(text: &str) -> bool {
 
 fn show(mistakes: &[Mistake], text: &str, name: &str) -> Failure {
     let draw = can_be_drawn(text);
-    for mistake in mistakes {
+    for mistake in mistakes.iter().take(SHOWN_MAX) {
         if !draw {
             eprintln!("{name}: {}", mistake.words);
             continue;
@@ -363,6 +375,9 @@ fn show(mistakes: &[Mistake], text: &str, name: &str) -> Failure {
         eprint!("{report:?}");
     }
     let count = mistakes.len();
+    if count > SHOWN_MAX {
+        eprintln!("… and {} more", count - SHOWN_MAX);
+    }
     let things = if count == 1 {
         "one thing is"
     } else {

@@ -4,12 +4,14 @@
 mod declared;
 mod document;
 mod plan;
+pub mod rule_file;
 mod tree;
 
 pub use declared::Declared;
 pub use document::Document;
-pub use plan::Plan;
+pub use plan::{Plan, differences};
 
+use crate::commands::rules::found;
 use crate::context::Global;
 use crate::failure::{Failure, Outcome};
 use crate::output::{self, Format};
@@ -17,14 +19,20 @@ use crate::{exit, paint, show};
 use clap::Args;
 use fleet_client::Fleet;
 use plan::Verb;
+use rule_file::RuleFile;
 use serde::de::DeserializeOwned;
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+/// Longest file: ten thousand of everything, with room.
+const FILE_BYTES_MAX: u64 = 16 << 20;
+
 /// Make a fleet as a file declares it
 ///
-/// The file has the sections settings, scopes, actions, agents, groups, limits, rules, policies and budgets. What it does not mention is
-/// left alone, unless --prune is given. Shows what it changes; a second run changes nothing.
+/// The file has the sections settings, scopes, actions, agents, groups, limits, rules, policies and budgets, and may have tests
+/// of its rules, which `fleet rules test` carries out. What it does not mention is left alone, unless --prune is given. Shows
+/// what it changes; a second run changes nothing.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fleet apply -f fleet.yaml --dry-run
@@ -43,10 +51,20 @@ pub struct Arguments {
 }
 
 pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
-    let (text, name) = read(&arguments.file)?;
-    let document = Document::parse(&text, &name)?;
+    let file = RuleFile::read(&arguments.file)?;
+    // Warnings are shown, and errors among its rules end it before anything is done.
+    let found = found::in_files(std::slice::from_ref(&file));
+    if found::show(std::slice::from_ref(&file), &found) > 0 {
+        eprintln!(
+            "{} rules of {} are in each other's way; nothing was changed",
+            paint::error("error:"),
+            file.name
+        );
+        return Err(wrong_file());
+    }
+    let document = file.document;
     let fleet = global.fleet()?;
-    let plan = Plan::make(&fleet, document, folder(&name), arguments.prune).await?;
+    let plan = Plan::make(&fleet, document, folder(&file.name), arguments.prune).await?;
     show_plan(global, &plan)?;
     if arguments.dry_run {
         eprintln!(
@@ -80,13 +98,18 @@ pub fn read_one<T: DeserializeOwned>(file: &Path) -> Outcome<T> {
 
 fn read(file: &Path) -> Outcome<(String, String)> {
     let name = file.display().to_string();
-    let text = if name == "-" {
-        let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    let mut text = String::new();
+    let most = FILE_BYTES_MAX + 1;
+    let read = if name == "-" {
+        std::io::stdin().take(most).read_to_string(&mut text)
     } else {
-        std::fs::read_to_string(file)
+        File::open(file).and_then(|file| file.take(most).read_to_string(&mut text))
     };
-    match text {
+    if text.len() as u64 >= most {
+        let words = format!("{name} is longer than {FILE_BYTES_MAX} bytes; split it");
+        return Err(Failure::usage(words));
+    }
+    match read.map(|_| text) {
         Ok(text) => Ok((text, name)),
         Err(error) => Err(Failure::usage(format!("cannot read {name}: {error}"))),
     }

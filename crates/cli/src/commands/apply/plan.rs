@@ -399,7 +399,7 @@ fn scope_of(view: view::Scope) -> Scope {
 }
 
 /// Field by field, in words.
-fn differences(old: &impl Serialize, new: &impl Serialize) -> Vec<String> {
+pub fn differences(old: &impl Serialize, new: &impl Serialize) -> Vec<String> {
     let mut lines = Vec::new();
     let value = |thing: Result<Value, serde_json::Error>| thing.unwrap_or_default();
     compare(

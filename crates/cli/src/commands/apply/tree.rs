@@ -81,6 +81,22 @@ impl<'de> Deserialize<'de> for Node {
     }
 }
 
+/// Reads a text as a tree.
+///
+/// # Errors
+/// When it is not YAML.
+pub fn parse(text: &str) -> Result<Place, Box<serde_saphyr::Error>> {
+    serde_saphyr::from_str(text).map_err(Box::new)
+}
+
+/// Whether a name stands at the top of it.
+pub fn has(place: &Place, wanted: &str) -> bool {
+    match &place.value {
+        Node::Map(pairs) => pairs.iter().any(|(name, _)| name.value == wanted),
+        Node::List(_) | Node::Scalar(_) => false,
+    }
+}
+
 /// The node as JSON.
 pub fn value(node: &Node) -> Value {
     match node {
