@@ -56,6 +56,8 @@ pub fn manifest() -> Vec<Vec<u8>> {
         include_bytes!("../../examples/bank/fleet.yaml").to_vec(),
         b"agents:\n  - id: a\n    scope: a//b\n    colour: red\n  - name: x\nlimit: []\n".to_vec(),
         b"agents: &a [{id: x}, *b]\n".to_vec(),
+        b"id: r\nform: { quota: { max: 1, window_ms: 2, per: [agent, resource] } }\n".to_vec(),
+        b"rules: [{id: r, form: {cooling_off: {for_ms: 1}}}]\ntests:\n  - { name: t, begins: 2026-11-02T08:00:00Z, given: [{agent: a, action: b, ending: failed}], ask: {agent: a, action: b}, expect: {decision: denied, rule: r} }\n".to_vec(),
     ]
 }
 

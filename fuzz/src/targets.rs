@@ -1,5 +1,5 @@
 //! One function for each decoder.
-use crate::apply::document::Document;
+use crate::apply::document::{Document, parse_one};
 use crate::parts::Parts;
 use axum::extract::Query;
 use fleet_api::session::wire;
@@ -225,10 +225,11 @@ fn run(file: &[u8], count: u64) {
     }
 }
 
-/// The file of `fleet apply`.
+/// The file of `fleet apply`, which rules and their tests stand in too, and that of one rule.
 pub fn manifest(data: &[u8]) {
     if let Ok(text) = std::str::from_utf8(data) {
         // A mistake is shown, which is also under test.
         let _ = Document::parse(text, "fuzz.yaml");
+        let _ = parse_one::<rule::Rule>(text, "fuzz.yaml");
     }
 }

@@ -1,5 +1,6 @@
 //! The command line, run to its end.
 use crate::binary::binary;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 /// What a command said, and how it ended.
@@ -65,6 +66,16 @@ pub fn fleet_at(server: &str, key: Option<&str>, arguments: &[&str]) -> Output {
         command.env("FLEET_KEY", key);
     }
     run(&mut command)
+}
+
+/// As [`fleet_at`], from this directory and without a key.
+///
+/// # Panics
+/// When it cannot be started.
+pub fn fleet_in(dir: &Path, server: &str, arguments: &[&str]) -> Output {
+    let mut command = bare();
+    command.env("FLEET_SERVER", server).current_dir(dir);
+    run(command.args(arguments))
 }
 
 /// The program, without what the environment says of servers and keys.

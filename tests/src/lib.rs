@@ -10,6 +10,6 @@ mod postgres;
 mod server;
 
 pub use binary::binary;
-pub use command::{Output, fleet, fleet_at};
+pub use command::{Output, fleet, fleet_at, fleet_in};
 pub use postgres::Postgres;
 pub use server::{Follower, Server};

@@ -8,6 +8,7 @@ mod halts;
 mod keys;
 mod permits;
 mod quickstart;
+mod rule_life;
 mod rules;
 mod sessions;
 mod transactions;
