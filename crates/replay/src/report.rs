@@ -31,6 +31,8 @@ pub struct Report {
     pub extensions_not_asked: u64,
     /// Commands about agents and halts that a lane refused though the record carried them out.
     pub refused: u64,
+    /// Events of approvals and transactions, which are not decided anew: a request that waited for an approval waits on.
+    pub not_decided: u64,
     /// What the candidate answers differently.
     pub changed: Counts,
     /// By the rule that makes the difference: that which stops, or stopped before.
@@ -57,6 +59,7 @@ impl Report {
             unlike_the_record: 0,
             extensions_not_asked: 0,
             refused: 0,
+            not_decided: 0,
             changed: Counts::default(),
             by_rule: BTreeMap::new(),
             by_agent: Vec::new(),

@@ -137,6 +137,7 @@ pub fn replay(
         }
         let mut report = now.compare.finish();
         report.refused = before.refused;
+        report.not_decided = before.not_decided;
         report.extensions_not_asked = before.extensions_not_asked;
         Ok(report)
     })

@@ -172,6 +172,7 @@ fn rule_of(blocker: &Blocker) -> Option<RuleId> {
         Blocker::Halt { .. }
         | Blocker::AgentConcurrency { .. }
         | Blocker::Limit { .. }
+        | Blocker::Approval { .. }
         | Blocker::Budget { .. }
         | Blocker::Lock { .. }
         | Blocker::Turn { .. }
@@ -297,6 +298,7 @@ impl World {
             // As long as may be, so that what is in flight stays so.
             ttl_ms: Some(self.state.settings().ttl_ms_max),
             labels: ask.labels.clone(),
+            approval: None,
             explain: false,
         };
         self.run(Command::Permit(Permit::Request(Arc::new(request))), at)

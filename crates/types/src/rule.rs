@@ -185,7 +185,7 @@ impl Form {
     #[must_use]
     pub const fn span(&self) -> Millis {
         match self {
-            Form::Bounds(_) | Form::Exclusion(_) => Millis(0),
+            Form::Bounds(_) | Form::Exclusion(_) | Form::Approval(_) => Millis(0),
             Form::Contradiction(form) => form.within_ms,
             Form::Sequence(form) => form.within_ms,
             Form::Separation(form) => form.within_ms,

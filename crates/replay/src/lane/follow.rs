@@ -100,6 +100,7 @@ pub(super) fn rule_of(blocker: Option<&Blocker>) -> Option<RuleId> {
         Blocker::Halt { .. }
         | Blocker::AgentConcurrency { .. }
         | Blocker::Limit { .. }
+        | Blocker::Approval { .. }
         | Blocker::Budget { .. }
         | Blocker::Lock { .. }
         | Blocker::Turn { .. }

@@ -44,6 +44,8 @@ pub struct Lane<'c> {
     /// Rules that a candidate leaves out, and that were not there yet.
     pub unseen: BTreeSet<RuleId>,
     pub refused: u64,
+    /// Events of approvals and transactions, which are passed over.
+    pub not_decided: u64,
     pub extensions_not_asked: u64,
 }
 
@@ -122,6 +124,7 @@ impl<'c> Lane<'c> {
             fresh: Vec::new(),
             unseen: BTreeSet::new(),
             refused: 0,
+            not_decided: 0,
             extensions_not_asked: 0,
         }
     }
@@ -222,6 +225,29 @@ impl<'c> Lane<'c> {
             | Event::BudgetSoftReached(_)
             | Event::CommandRejected(_) => return false,
 
+            // Who approves, and what happens together: not decided anew.
+            Event::ApprovalAsked(_)
+            | Event::ApprovalAnswered(_)
+            | Event::ApprovalDecided(_)
+            | Event::ApprovalEscalated(_)
+            | Event::ApprovalReassigned(_)
+            | Event::ApprovalCommented(_)
+            | Event::ApprovalSlaBreached(_)
+            | Event::ApprovalMoot(_)
+            | Event::ApprovalDelegated(_)
+            | Event::ApprovalDelegationEnded(_)
+            | Event::TxnBegun(_)
+            | Event::TxnEnlisted(_)
+            | Event::TxnHeld(_)
+            | Event::TxnPreparing(_)
+            | Event::TxnReported(_)
+            | Event::TxnDecided(_)
+            | Event::TxnMoved(_)
+            | Event::TxnResolved(_)
+            | Event::TxnEnded(_) => {
+                self.not_decided += 1;
+                return false;
+            }
             Event::InstanceConnected(event) => self.connected(event, by, at),
             Event::InstanceReady(event) => self.ready(event, by, at),
             Event::InstanceDisconnected(event) => self.disconnected(event, by, at),
@@ -257,6 +283,8 @@ impl<'c> Lane<'c> {
             | Event::BudgetToppedUp(_)
             | Event::GraphDeclared(_)
             | Event::GraphUndeclared(_)
+            | Event::ConnectorSet(_)
+            | Event::ConnectorRemoved(_)
             | Event::FleetConfigured(_)
             | Event::TenantCreated(_)
             | Event::FleetCreated(_)

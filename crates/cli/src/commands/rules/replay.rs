@@ -272,6 +272,10 @@ fn show(global: &Global, report: &Report) -> Outcome {
             report.extensions_not_asked,
             "extension that was refused is not in the record and was not asked again",
         ),
+        (
+            report.not_decided,
+            "event of approvals and transactions is not decided anew",
+        ),
     ] {
         if count > 0 {
             eprintln!("{} {words}", show::number(count));

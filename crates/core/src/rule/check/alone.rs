@@ -90,7 +90,8 @@ pub fn alone(rule: &Rule) -> Vec<Finding> {
         | Form::Sequence(_)
         | Form::Separation(_)
         | Form::CoolingOff(_)
-        | Form::Throttle(_) => {}
+        | Form::Throttle(_)
+        | Form::Approval(_) => {}
     }
     found
 }

@@ -84,7 +84,11 @@ pub fn other_field(form: &Form) -> &'static str {
         Form::Exclusion(_) => "form.exclusion.with",
         Form::Sequence(_) => "form.sequence.after",
         Form::Separation(_) => "form.separation.from",
-        Form::Bounds(_) | Form::CoolingOff(_) | Form::Quota(_) | Form::Throttle(_) => "form",
+        Form::Bounds(_)
+        | Form::CoolingOff(_)
+        | Form::Quota(_)
+        | Form::Throttle(_)
+        | Form::Approval(_) => "form",
     }
 }
 

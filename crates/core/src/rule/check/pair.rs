@@ -70,7 +70,15 @@ fn never(sequence: &Rule, other: &Rule, told_of_other: bool) -> Option<Finding> 
                 sequence.id, form.within_ms.0, other.id, contradiction.within_ms.0
             )
         }
-        _ => return None, // Other forms pass sooner or later.
+        Form::Bounds(_)
+        | Form::Contradiction(_)
+        | Form::Exclusion(_)
+        | Form::Sequence(_)
+        | Form::Separation(_)
+        | Form::CoolingOff(_)
+        | Form::Quota(_)
+        | Form::Throttle(_)
+        | Form::Approval(_) => return None, // They pass sooner or later.
     };
     Some(match told_of_other {
         true => between(Level::Error, other, sequence, "", words),
@@ -153,7 +161,8 @@ fn is_stricter(rule: &Rule, other: &Rule) -> bool {
             | Form::Separation(_)
             | Form::CoolingOff(_)
             | Form::Quota(_)
-            | Form::Throttle(_),
+            | Form::Throttle(_)
+            | Form::Approval(_),
             _,
         ) => false,
     }
