@@ -304,9 +304,14 @@ fn show(global: &Global, report: &Report) -> Outcome {
         let words = paint::bold(&format!("{words:17}"));
         output::write(&format!("{words} {}{more}\n", show::number(count)))?;
     }
-    if report.is_unchanged() {
-        return Ok(());
+    match report.is_unchanged() {
+        true => Ok(()),
+        false => show_changes(report),
     }
+}
+
+/// By rule, by agent, and the requests themselves.
+fn show_changes(report: &Report) -> Outcome {
     output::write("\n")?;
     let rows: Vec<Vec<String>> = report
         .by_rule
