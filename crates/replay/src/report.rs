@@ -31,7 +31,7 @@ pub struct Report {
     pub extensions_not_asked: u64,
     /// Commands about agents and halts that a lane refused though the record carried them out.
     pub refused: u64,
-    /// Events of approvals and transactions, which are not decided anew: a request that waited for an approval waits on.
+    /// Events of approvals, transactions and policies, which are not decided anew: a request that waited for an approval waits on.
     pub not_decided: u64,
     /// What the candidate answers differently.
     pub changed: Counts,

@@ -173,6 +173,7 @@ fn rule_of(blocker: &Blocker) -> Option<RuleId> {
         | Blocker::AgentConcurrency { .. }
         | Blocker::Limit { .. }
         | Blocker::Approval { .. }
+        | Blocker::Policy { .. }
         | Blocker::Budget { .. }
         | Blocker::Lock { .. }
         | Blocker::Turn { .. }

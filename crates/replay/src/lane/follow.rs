@@ -101,6 +101,7 @@ pub(super) fn rule_of(blocker: Option<&Blocker>) -> Option<RuleId> {
         | Blocker::AgentConcurrency { .. }
         | Blocker::Limit { .. }
         | Blocker::Approval { .. }
+        | Blocker::Policy { .. }
         | Blocker::Budget { .. }
         | Blocker::Lock { .. }
         | Blocker::Turn { .. }

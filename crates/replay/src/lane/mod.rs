@@ -44,7 +44,7 @@ pub struct Lane<'c> {
     /// Rules that a candidate leaves out, and that were not there yet.
     pub unseen: BTreeSet<RuleId>,
     pub refused: u64,
-    /// Events of approvals and transactions, which are passed over.
+    /// Events of approvals, transactions and policies, which are passed over.
     pub not_decided: u64,
     pub extensions_not_asked: u64,
 }
@@ -225,8 +225,12 @@ impl<'c> Lane<'c> {
             | Event::BudgetSoftReached(_)
             | Event::CommandRejected(_) => return false,
 
-            // Who approves, and what happens together: not decided anew.
-            Event::ApprovalAsked(_)
+            // Who approves, what policies say, and what happens together: not decided anew.
+            Event::PolicySet(_)
+            | Event::PolicyRemoved(_)
+            | Event::PolicyDataSet(_)
+            | Event::PermitRejudged(_)
+            | Event::ApprovalAsked(_)
             | Event::ApprovalAnswered(_)
             | Event::ApprovalDecided(_)
             | Event::ApprovalEscalated(_)

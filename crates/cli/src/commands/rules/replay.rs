@@ -274,7 +274,7 @@ fn show(global: &Global, report: &Report) -> Outcome {
         ),
         (
             report.not_decided,
-            "event of approvals and transactions is not decided anew",
+            "event of approvals, transactions and policies is not decided anew",
         ),
     ] {
         if count > 0 {
