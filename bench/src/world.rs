@@ -117,10 +117,8 @@ impl World {
             agent: agent_id(agent),
             instance: None,
             action: "payment.send".parse().expect("a name"),
-            resources: vec![Claim {
-                path: resource_path(resource),
-                mode: Mode::Exclusive,
-            }],
+            resources: vec![Claim::new(resource_path(resource), Mode::Exclusive)],
+            reads: Vec::new(),
             parameters: None,
             cost: budget::Cost {
                 money_micros: 1_000,

@@ -191,6 +191,7 @@ fn limit_of(denial: &Denial) -> Option<&str> {
         | Blocker::Approval { .. }
         | Blocker::Lock { .. }
         | Blocker::Turn { .. }
+        | Blocker::Version { .. }
         | Blocker::Cycle { .. } => None,
     }
 }

@@ -20,9 +20,10 @@ use fleet_types::{
     PermitId, PolicyId, Rejection, ResourcePath, RuleId, ScopePath, Seq, TenantId, Time, Token,
     TxnId, action, txn,
 };
+use fleet_types::{ConflictId, PlanId, conflict, plan};
 use std::sync::Arc;
 
-pub use fleet_core::read::{AgentFilter, ApprovalFilter, Mine, PermitFilter};
+pub use fleet_core::read::{AgentFilter, ApprovalFilter, ConflictFilter, Mine, PermitFilter};
 
 /// Rows looked at in one step when one of a short list is sought.
 const STEP: usize = 1_000;
@@ -168,6 +169,48 @@ pub fn locks(
 #[must_use]
 pub fn validate(state: &State, resource: &ResourcePath, token: Token) -> bool {
     read::validate(state, resource, token)
+}
+
+/// A part of the conflicts.
+#[must_use]
+pub fn conflicts(
+    state: &State,
+    filter: &ConflictFilter,
+    now: Time,
+    after: Option<&str>,
+    count: usize,
+) -> Page<conflict::View> {
+    read::conflicts(state, filter, now, after, count)
+}
+
+/// A conflict.
+#[must_use]
+pub fn conflict(state: &State, id: ConflictId, now: Time) -> Option<conflict::View> {
+    read::conflict(state, id, now)
+}
+
+/// A part of the plans.
+#[must_use]
+pub fn plans(
+    state: &State,
+    agent: Option<&AgentId>,
+    now: Time,
+    after: Option<&str>,
+    count: usize,
+) -> Page<plan::View> {
+    read::plans(state, agent, now, after, count)
+}
+
+/// A plan, and what it runs into.
+#[must_use]
+pub fn plan(state: &State, id: PlanId, now: Time) -> Option<plan::View> {
+    read::plan(state, id, now)
+}
+
+/// The version of a resource, if it is kept.
+#[must_use]
+pub fn version(state: &State, resource: &ResourcePath) -> Option<fleet_types::version::View> {
+    read::version(state, resource)
 }
 
 /// A part of the limits.

@@ -1,9 +1,9 @@
 //! All addresses. The OpenAPI document is made from the same list, so it cannot lag behind.
 use crate::app::App;
 use crate::http::{
-    actions, agents, approvals, batch, budgets, connectors, fleets, graph, groups, halts, health,
-    holding, instances, keys, limits, locks, permits, policies, rules, scopes, settings, status,
-    transactions,
+    actions, agents, approvals, batch, budgets, conflicts, connectors, fleets, graph, groups,
+    halts, health, holding, instances, keys, limits, locks, permits, plans, policies, rules,
+    scopes, settings, status, transactions, versions,
 };
 use crate::{events, front, openapi, session};
 use axum::Router;
@@ -92,6 +92,14 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(settings::get, settings::put))
         .routes(routes!(locks::list))
         .routes(routes!(locks::validate))
+        .routes(routes!(versions::get))
+        .routes(routes!(conflicts::list))
+        .routes(routes!(conflicts::get))
+        .routes(routes!(conflicts::resolve))
+        .routes(routes!(conflicts::answer))
+        .routes(routes!(conflicts::vote))
+        .routes(routes!(plans::list, plans::declare))
+        .routes(routes!(plans::get, plans::withdraw))
         .routes(routes!(halts::list, halts::order))
         .routes(routes!(halts::get))
         .routes(routes!(halts::release))

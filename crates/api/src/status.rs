@@ -34,6 +34,7 @@ pub const fn of(code: Code) -> StatusCode {
         Code::NotFound | Code::PermitUnknown | Code::TransactionUnknown => StatusCode::NOT_FOUND,
         Code::InstanceStale
         | Code::LockHeld
+        | Code::VersionConflict
         | Code::RuleViolated
         | Code::ApprovalClosed
         | Code::AnsweredAlready

@@ -405,7 +405,7 @@ mod tests {
             ),
             (
                 "{}",
-                "no kind is given, expected one of `hello`, `heartbeat`, `request`, `finish`, `renew`, `extend`, `answer`, `acknowledge_halt`, `report`, `ready`, `bye`",
+                "no kind is given, expected one of `hello`, `heartbeat`, `request`, `finish`, `renew`, `extend`, `answer`, `offer`, `vote`, `acknowledge_halt`, `report`, `ready`, `bye`",
             ),
             (
                 "7",

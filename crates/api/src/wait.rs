@@ -171,6 +171,7 @@ pub fn decision(record: &Record, permit: PermitId) -> Option<Decision> {
                         token: Token(record.seq.0),
                     })
                     .collect(),
+                versions: granted.versions.clone(),
                 expires_at: granted.expires_at,
                 explain: granted.explain.clone(),
                 changed: granted.policies.as_ref().and_then(|verdict| {

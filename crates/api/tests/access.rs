@@ -283,6 +283,7 @@ async fn whoever_may_not_hears_so_whatever_was_sent() {
                 .replace("{halt}", "h1")
                 .replace("{approval}", "a1")
                 .replace("{txn}", "t1")
+                .replace("{conflict}", "c1")
                 .replace(['{', '}'], "");
             for (content_type, body) in [
                 ("application/json", "{\"a\":"),

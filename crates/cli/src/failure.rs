@@ -117,6 +117,7 @@ pub const fn exit_of(code: Code) -> u8 {
         | Code::ConcurrencyLimited
         | Code::BudgetExhausted
         | Code::LockHeld
+        | Code::VersionConflict
         | Code::Deadlock
         | Code::WaitTimeout
         | Code::QueueFull

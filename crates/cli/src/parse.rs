@@ -1,5 +1,5 @@
 //! Values as people type them: `5s`, `ledger/eu`, `a=1`, `12.50`, `10/s`.
-use fleet_types::{Labels, Millis};
+use fleet_types::{Labels, Millis, ResourcePath, Seq};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -92,6 +92,15 @@ pub fn label(text: &str) -> Result<(String, String), String> {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err(format!("{text:?} is no label; write KEY=VALUE")),
     }
+}
+
+/// `resource=version`.
+pub fn version(text: &str) -> Result<(ResourcePath, Seq), String> {
+    let wrong = || format!("{text:?} is no version of a resource; write RESOURCE=VERSION");
+    let (path, version) = text.rsplit_once('=').ok_or_else(wrong)?;
+    let path = ResourcePath::parse(path).map_err(|invalid| invalid.to_string())?;
+    let version = version.parse().map_err(|_| wrong())?;
+    Ok((path, Seq(version)))
 }
 
 /// Labels of several pairs.

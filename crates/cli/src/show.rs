@@ -307,6 +307,18 @@ pub fn blocker(blocker: &Blocker) -> String {
             permit,
             agent,
         } => format!("{path}: {agent} ({permit}) came first"),
+        Blocker::Version {
+            path,
+            asked,
+            current,
+            agent,
+            ..
+        } => {
+            let current = current.map(|current| format!(" at version {current},"));
+            let by = agent.as_ref().map(|agent| format!(", by {agent}"));
+            let (current, by) = (current.unwrap_or_default(), by.unwrap_or_default());
+            format!("{path}:{current} not known as of {asked}{by}")
+        }
         Blocker::Cycle { agents, .. } => {
             let names: Vec<&str> = agents.iter().map(|agent| agent.as_str()).collect();
             format!("a circle of {}", names.join(" → "))

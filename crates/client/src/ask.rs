@@ -2,10 +2,10 @@
 use fleet_types::agent::Priority;
 use fleet_types::approval::About;
 use fleet_types::budget::Cost;
-use fleet_types::lock::{Claim, Mode};
+use fleet_types::lock::{Claim, Mode, ResourceVersion};
 use fleet_types::permit::Request;
 use fleet_types::session::PermitRequest;
-use fleet_types::{ActionName, AgentId, Labels, Millis, RequestId, ResourcePath};
+use fleet_types::{ActionName, AgentId, Labels, Millis, RequestId, ResourcePath, Seq};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -32,6 +32,7 @@ impl Ask {
             instance: None,
             action,
             resources: Vec::new(),
+            reads: Vec::new(),
             parameters: None,
             cost: Cost::ZERO,
             priority: None,
@@ -60,7 +61,25 @@ impl Ask {
     /// On this resource, in this mode.
     #[must_use]
     pub fn claim(mut self, path: ResourcePath, mode: Mode) -> Self {
-        self.0.resources.push(Claim { path, mode });
+        self.0.resources.push(Claim::new(path, mode));
+        self
+    }
+
+    /// On this resource, in this mode, only if it is still of this version.
+    #[must_use]
+    pub fn claim_version(mut self, path: ResourcePath, mode: Mode, version: Seq) -> Self {
+        let if_version = Some(version);
+        self.0.resources.push(Claim {
+            if_version,
+            ..Claim::new(path, mode)
+        });
+        self
+    }
+
+    /// Going by this resource in this version, without holding it.
+    #[must_use]
+    pub fn reads(mut self, path: ResourcePath, version: Seq) -> Self {
+        self.0.reads.push(ResourceVersion { path, version });
         self
     }
 
@@ -163,6 +182,7 @@ impl Asking for Request {
             instance: self.instance,
             action: self.action,
             resources: self.resources,
+            reads: self.reads,
             parameters: self.parameters,
             cost: self.cost,
             priority: self.priority,

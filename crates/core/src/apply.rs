@@ -2,8 +2,8 @@
 use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::{
-    action, agent, approval, budget, directory, graph, group, halt, limit, permit, policy, rule,
-    scope, settings, txn,
+    action, agent, approval, budget, conflict, directory, graph, group, halt, limit, permit, plan,
+    policy, rule, scope, settings, txn, version,
 };
 use fleet_types::{Event, Record};
 
@@ -57,6 +57,15 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
         Event::PolicyRemoved(event) => policy::apply::removed(state, event),
         Event::PolicyDataSet(event) => policy::apply::data_set(state, event, seq),
         Event::PermitRejudged(event) => policy::apply::rejudged(state, event),
+        Event::ConflictOpened(event) => conflict::apply::opened(state, event),
+        Event::ConflictRaised(event) => conflict::apply::raised(state, event),
+        Event::ConflictAnswered(event) => conflict::apply::answered(state, event),
+        Event::ConflictVoted(event) => conflict::apply::voted(state, event),
+        Event::ConflictEscalated(event) => conflict::apply::escalated(state, event),
+        Event::ConflictResolved(event) => conflict::apply::resolved(state, event, &record.by),
+        Event::PlanDeclared(event) => plan::declared(state, event),
+        Event::PlanWithdrawn(event) => plan::withdrawn(state, event),
+        Event::VersionsWatched(event) => version::watched(state, event),
         Event::BudgetSet(budget) => budget::apply::set(state, budget, at),
         Event::BudgetRemoved(event) => budget::apply::removed(state, event),
         Event::BudgetToppedUp(event) => budget::apply::topped_up(state, event, at),

@@ -3,8 +3,8 @@ use crate::memory::Remembered;
 use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::{
-    action, agent, approval, budget, directory, graph, group, halt, limit, permit, policy, rule,
-    scope, settings, txn,
+    action, agent, approval, budget, conflict, directory, graph, group, halt, limit, permit, plan,
+    policy, rule, scope, settings, txn, version,
 };
 use fleet_types::{Actor, Code, Command, Envelope, Event, Rejection, Reply, Time};
 
@@ -82,6 +82,9 @@ pub fn decide(
         Command::Limit(command) => limit::decide::decide(state, command),
         Command::Rule(command) => rule::decide::decide(state, by, command),
         Command::Policy(command) => policy::decide::decide(state, by, command),
+        Command::Conflict(command) => conflict::decide::decide(state, by, command, now),
+        Command::Plan(command) => plan::decide(state, by, command, now),
+        Command::Version(command) => version::decide(state, command),
         Command::Budget(command) => budget::decide::decide(state, command, now),
         Command::Graph(command) => graph::decide(state, command),
         Command::Approval(command) => approval::decide::decide(state, by, command, now),

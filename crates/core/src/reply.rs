@@ -2,7 +2,7 @@
 use crate::state::State;
 use crate::txn::standing;
 use fleet_types::approval::{Counted, Phase};
-use fleet_types::lock::Held;
+use fleet_types::lock::{Claim, Held};
 use fleet_types::permit::{Decision, Grant, Queued};
 use fleet_types::{ApprovalId, Event, HaltId, PermitId, Record, Reply, Token, TxnId};
 
@@ -75,6 +75,15 @@ pub fn of(state: &State, record: &Record) -> Reply {
         | Event::PolicyRemoved(_)
         | Event::PolicyDataSet(_)
         | Event::PermitRejudged(_)
+        | Event::ConflictOpened(_)
+        | Event::ConflictRaised(_)
+        | Event::ConflictAnswered(_)
+        | Event::ConflictVoted(_)
+        | Event::ConflictEscalated(_)
+        | Event::ConflictResolved(_)
+        | Event::PlanDeclared(_)
+        | Event::PlanWithdrawn(_)
+        | Event::VersionsWatched(_)
         | Event::BudgetSet(_)
         | Event::BudgetRemoved(_)
         | Event::BudgetToppedUp(_)
@@ -132,6 +141,7 @@ pub fn grant_of(event: &fleet_types::event::Granted, token: Token) -> Grant {
                 token,
             })
             .collect(),
+        versions: event.versions.clone(),
         expires_at: event.expires_at,
         explain: event.explain.clone(),
         changed: changed(event),
@@ -158,6 +168,10 @@ fn granted(state: &State, id: PermitId) -> Reply {
 pub fn grant_now(state: &State, id: PermitId) -> Option<Grant> {
     let permit = state.permits.find(id)?;
     let granted = permit.granted()?;
+    let held = granted.held.iter();
+    let claims: Vec<Claim> = held
+        .map(|lock| Claim::new(lock.path.clone(), lock.mode))
+        .collect();
     Some(Grant {
         permit: id,
         resources: granted
@@ -169,6 +183,7 @@ pub fn grant_now(state: &State, id: PermitId) -> Option<Grant> {
                 token: lock.token,
             })
             .collect(),
+        versions: crate::version::versions(state, &claims),
         expires_at: granted.expires_at,
         explain: Vec::new(),
         changed: permit.changed(),

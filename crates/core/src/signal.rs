@@ -2,15 +2,19 @@
 //!
 //! Follows from the record and the state right after it. An instance that was not connected then learns the
 //! same from the answer to its hello.
+use crate::conflict;
 use crate::read::approval_view as view;
 use crate::reply::{grant_now, grant_of};
 use crate::state::State;
 use fleet_types::approval::{Assignee, View};
+use fleet_types::conflict::{Dispute, Way};
 use fleet_types::halt::{self, Target};
 use fleet_types::instance::InstanceKey;
 use fleet_types::permit::{Denial, Grant, Request};
 use fleet_types::txn::Order;
-use fleet_types::{AgentId, ApprovalId, Code, Epoch, Event, HaltId, PermitId, Record, Token};
+use fleet_types::{
+    AgentId, ApprovalId, Code, ConflictId, Epoch, Event, HaltId, PermitId, Record, Token,
+};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -48,6 +52,22 @@ pub enum Signal {
     },
     /// It takes part in a transaction: do this, and report.
     Transaction(Order),
+    /// A conflict that it is a party of is taken up.
+    Disputed {
+        /// Which.
+        conflict: ConflictId,
+        /// As taken up.
+        dispute: Arc<Dispute>,
+    },
+    /// A conflict that it is a party of is settled.
+    Settled {
+        /// Which.
+        conflict: ConflictId,
+        /// How.
+        how: Way,
+        /// Who goes first, where that was decided.
+        winner: Option<PermitId>,
+    },
     /// Its epoch has ended: another session took over, or it missed its heartbeats.
     Ended {
         /// The epoch that ended.
@@ -120,6 +140,30 @@ pub fn signals(state: &State, record: &Record, answered: bool, mut each: impl Fn
         Event::HaltReleased(event) => {
             each(To::Everybody, Signal::Released { halt: event.halt });
         }
+        Event::ConflictOpened(event) => {
+            let (conflict, dispute) = (event.conflict, Arc::new(event.dispute.clone()));
+            for key in dispute
+                .parties
+                .iter()
+                .filter_map(|it| party(state, it.permit))
+            {
+                let dispute = dispute.clone();
+                each(To::One(key), Signal::Disputed { conflict, dispute });
+            }
+        }
+        Event::ConflictResolved(event) => {
+            let (conflict, how, winner) = (event.conflict, event.how, event.winner);
+            for permit in conflict::parties(state, conflict) {
+                if let Some(key) = party(state, permit) {
+                    let signal = Signal::Settled {
+                        conflict,
+                        how,
+                        winner,
+                    };
+                    each(To::One(key), signal);
+                }
+            }
+        }
         Event::InstanceDisconnected(event) | Event::InstanceFailed(event) => {
             let epoch = event.epoch;
             each(To::One(event.key.clone()), Signal::Ended { epoch });
@@ -160,6 +204,11 @@ fn ask(state: &State, id: ApprovalId, mut each: impl FnMut(To, Signal)) {
             each(To::One(key), Signal::Approval(view.clone()));
         }
     }
+}
+
+/// The instance that a live permit belongs to.
+fn party(state: &State, permit: PermitId) -> Option<InstanceKey> {
+    holder(&state.permits.find(permit)?.request)
 }
 
 fn holder(request: &Request) -> Option<InstanceKey> {

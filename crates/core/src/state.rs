@@ -3,6 +3,7 @@ use crate::action::Catalogue;
 use crate::agent::{AgentKey, Registry};
 use crate::approval::Approvals;
 use crate::budget::Budgets;
+use crate::conflict::Conflicts;
 use crate::directory::Directory;
 use crate::graph::Graph;
 use crate::group::Groups;
@@ -11,11 +12,13 @@ use crate::limit::Limits;
 use crate::lock::Locks;
 use crate::memory::{Answered, Evicted, Memory};
 use crate::permit::Permits;
+use crate::plan::Plans;
 use crate::policy::Policies;
 use crate::rule::{RuleKey, Rules};
 use crate::scope::Tree;
 use crate::timers::Timers;
 use crate::txn::Txns;
+use crate::version::Versions;
 use fleet_types::permit::Request;
 use fleet_types::settings::Settings;
 use fleet_types::view::Totals;
@@ -39,6 +42,12 @@ pub struct State {
     pub(crate) rules: Rules,
     #[serde(default)]
     pub(crate) policies: Policies,
+    #[serde(default)]
+    pub(crate) versions: Versions,
+    #[serde(default)]
+    pub(crate) conflicts: Conflicts,
+    #[serde(default)]
+    pub(crate) plans: Plans,
     pub(crate) budgets: Budgets,
     #[serde(default)]
     pub(crate) approvals: Approvals,
@@ -193,6 +202,9 @@ impl State {
         state.rules.watches.rebuild();
         state.rules.things.rebuild();
         state.rules.agents.rebuild();
+        state.versions.rebuild();
+        state.conflicts.rebuild();
+        state.plans.rebuild();
         crate::permit::rebuild(&mut state);
         Ok(state)
     }

@@ -2,7 +2,7 @@
 //!
 //! Cancelling a timer is lazy: a due timer that no longer fits the state is dropped, and the heap is rebuilt
 //! when more than half of it is stale.
-use fleet_types::{ApprovalId, PermitId, Time, TxnId};
+use fleet_types::{ApprovalId, ConflictId, PermitId, Time, TxnId};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
@@ -23,6 +23,8 @@ pub enum Timer {
     Sla(ApprovalId),
     /// A transaction must be decided.
     Txn(TxnId),
+    /// The next step of a conflict.
+    Conflict(ConflictId),
 }
 
 /// Fewer stale ones are not worth a rebuild.

@@ -174,6 +174,7 @@ fn rule_of(blocker: &Blocker) -> Option<RuleId> {
         | Blocker::Limit { .. }
         | Blocker::Approval { .. }
         | Blocker::Policy { .. }
+        | Blocker::Version { .. }
         | Blocker::Budget { .. }
         | Blocker::Lock { .. }
         | Blocker::Turn { .. }
@@ -282,16 +283,14 @@ impl World {
 
     fn ask(&mut self, ask: &Ask, at: Time) -> Answer {
         self.asked += 1;
-        let shared = |path: &ResourcePath| Claim {
-            path: path.clone(),
-            mode: Mode::Shared,
-        };
+        let shared = |path: &ResourcePath| Claim::new(path.clone(), Mode::Shared);
         let request = Request {
             request_id: RequestId::parse(&format!("test-{}", self.asked)).expect("a name"),
             agent: ask.agent.clone(),
             instance: None,
             action: ask.action.clone(),
             resources: ask.resources.iter().map(shared).collect(),
+            reads: Vec::new(),
             parameters: ask.parameters.clone(),
             cost: Default::default(),
             priority: None,

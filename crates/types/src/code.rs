@@ -79,6 +79,8 @@ codes! {
     AnsweredAlready = "answered_already",
     /// A resource is held by another permit.
     LockHeld = "lock_held",
+    /// A resource is not of the version that the request goes by.
+    VersionConflict = "version_conflict",
     /// Waiting would never end: permits wait for each other.
     Deadlock = "deadlock",
     /// The wait ended before the turn came.

@@ -1,8 +1,8 @@
 //! Everything that can be asked of a fleet, by noun.
 use crate::actor::Actor;
 use crate::{
-    action, agent, approval, budget, connector, directory, graph, group, halt, instance, limit,
-    permit, policy, rule, scope, settings, txn,
+    action, agent, approval, budget, conflict, connector, directory, graph, group, halt, instance,
+    limit, permit, plan, policy, rule, scope, settings, txn, version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,12 @@ pub enum Command {
     Rule(rule::Command),
     /// Policies.
     Policy(policy::Command),
+    /// Plans.
+    Plan(plan::Command),
+    /// Conflicts.
+    Conflict(conflict::Command),
+    /// Versions of resources.
+    Version(version::Command),
     /// Budgets.
     Budget(budget::Command),
     /// Declared edges of the dependency graph.
@@ -97,6 +103,12 @@ impl Command {
             Command::Policy(policy::Command::Remove { .. }) => "policy.remove",
             Command::Policy(policy::Command::RollBack { .. }) => "policy.roll_back",
             Command::Policy(policy::Command::SetData { .. }) => "policy.set_data",
+            Command::Plan(plan::Command::Declare { .. }) => "plan.declare",
+            Command::Plan(plan::Command::Withdraw { .. }) => "plan.withdraw",
+            Command::Conflict(conflict::Command::Answer { .. }) => "conflict.answer",
+            Command::Conflict(conflict::Command::Vote { .. }) => "conflict.vote",
+            Command::Conflict(conflict::Command::Resolve { .. }) => "conflict.resolve",
+            Command::Version(version::Command::Watch { .. }) => "versions.watch",
             Command::Budget(budget::Command::Set(_)) => "budget.set",
             Command::Budget(budget::Command::Remove { .. }) => "budget.remove",
             Command::Budget(budget::Command::TopUp { .. }) => "budget.top_up",

@@ -10,14 +10,14 @@ use crate::id::{
     PolicyId, RuleId, Seq, TenantId, Version,
 };
 use crate::instance::InstanceKey;
-use crate::lock::Claim;
-use crate::path::{Pattern, ScopePath};
+use crate::lock::{Claim, ResourceVersion};
+use crate::path::{Pattern, ResourcePath, ScopePath};
 use crate::permit::{Blocker, BudgetCharge, Denial, Extend, Finish, LimitCharge, Request};
 use crate::text::{Labels, Text};
 use crate::time::Time;
 use crate::{
-    action, agent, approval, budget, connector, directory, explain, finding, graph, group, halt,
-    limit, policy, rule, scope, settings,
+    action, agent, approval, budget, conflict, connector, directory, explain, finding, graph,
+    group, halt, limit, plan, policy, rule, scope, settings,
 };
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -139,6 +139,24 @@ events! {
     PolicyDataSet(PolicyDataSet) = "policy.data_set",
     /// Policies said anew what they say of a request that waits.
     PermitRejudged(PermitRejudged) = "permit.rejudged",
+    /// A conflict that a rule concerns has lasted: its strategy begins.
+    ConflictOpened(conflict::Opened) = "conflict.opened",
+    /// Those that wait in a conflict go earlier, as its deadline is near.
+    ConflictRaised(conflict::Raised) = "conflict.raised",
+    /// A party of a conflict offered something.
+    ConflictAnswered(conflict::Answered) = "conflict.answered",
+    /// An agent voted over a conflict.
+    ConflictVoted(conflict::Voted) = "conflict.voted",
+    /// A conflict goes to a person.
+    ConflictEscalated(conflict::Escalated) = "conflict.escalated",
+    /// A conflict was settled.
+    ConflictResolved(conflict::Resolved) = "conflict.resolved",
+    /// An agent said what it intends.
+    PlanDeclared(plan::Declared) = "plan.declared",
+    /// A plan was withdrawn.
+    PlanWithdrawn(plan::Withdrawn) = "plan.withdrawn",
+    /// From here on the versions of resources are kept.
+    VersionsWatched(VersionsWatched) = "versions.watched",
     /// A budget was set.
     BudgetSet(Arc<budget::Budget>) = "budget.set",
     /// A budget was removed.
@@ -233,6 +251,12 @@ pub struct Granted {
     /// The approvals that it needed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<ApprovalId>,
+    /// What rules of order make of its turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Box<conflict::Turn>>,
+    /// The versions of what it holds, of those whose versions are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<ResourceVersion>,
     /// What every gate saw, when asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explain: Vec<explain::GateReport>,
@@ -259,6 +283,9 @@ pub struct Queued {
     /// What rules had to do with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rules: Option<Box<rule::Notes>>,
+    /// What rules of order make of its turn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<Box<conflict::Turn>>,
     /// What every gate saw, when asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explain: Vec<explain::GateReport>,
@@ -595,6 +622,13 @@ pub struct PermitRejudged {
     pub request: Arc<Request>,
     /// What they said.
     pub policies: Box<policy::Verdict>,
+}
+
+/// From here on the versions of these resources are kept.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct VersionsWatched {
+    /// Which.
+    pub resources: Vec<ResourcePath>,
 }
 
 /// A budget was removed.

@@ -200,6 +200,10 @@ prefixed! {
     ApprovalId = "a", "approval";
     /// A transaction: `t` and the journal sequence of its begin.
     TxnId = "t", "transaction";
+    /// A conflict: `c` and the journal sequence of the first request that ran into it.
+    ConflictId = "c", "conflict";
+    /// A plan: `n` and the journal sequence of its declaration.
+    PlanId = "n", "plan";
 }
 
 #[cfg(test)]

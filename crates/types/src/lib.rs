@@ -15,6 +15,7 @@ pub mod budget;
 pub mod calendar;
 pub mod code;
 pub mod command;
+pub mod conflict;
 pub mod connector;
 pub mod directory;
 pub mod event;
@@ -27,9 +28,11 @@ pub mod id;
 pub mod instance;
 pub mod limit;
 pub mod lock;
+mod order;
 pub mod path;
 pub mod pattern;
 pub mod permit;
+pub mod plan;
 pub mod pointer;
 pub mod policy;
 pub mod reply;
@@ -42,6 +45,7 @@ pub mod text;
 pub mod time;
 pub mod trial;
 pub mod txn;
+pub mod version;
 pub mod view;
 
 pub use actor::{Actor, Role};
@@ -49,9 +53,9 @@ pub use code::Code;
 pub use command::{Command, Envelope};
 pub use event::{Event, Record};
 pub use id::{
-    ActionName, AgentId, ApprovalId, BranchId, BudgetId, ConnectorId, Epoch, FieldId, FleetId,
-    GroupId, HaltId, InstanceId, KeyId, LimitId, OptionId, PermitId, PolicyId, RequestId, RuleId,
-    Seq, TenantId, Token, TxnId, Version,
+    ActionName, AgentId, ApprovalId, BranchId, BudgetId, ConflictId, ConnectorId, Epoch, FieldId,
+    FleetId, GroupId, HaltId, InstanceId, KeyId, LimitId, OptionId, PermitId, PlanId, PolicyId,
+    RequestId, RuleId, Seq, TenantId, Token, TxnId, Version,
 };
 pub use path::{Pattern, ResourcePath, ScopePath};
 pub use pointer::Pointer;

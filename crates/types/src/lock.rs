@@ -1,5 +1,5 @@
 //! How a permit holds a resource.
-use crate::id::Token;
+use crate::id::{Seq, Token};
 use crate::path::ResourcePath;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -41,6 +41,34 @@ pub struct Claim {
     pub path: ResourcePath,
     /// How.
     pub mode: Mode,
+    /// Only if it is still of this version; else the request is denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub if_version: Option<Seq>,
+}
+
+impl Claim {
+    /// A claim on a resource, whatever its version.
+    #[must_use]
+    pub const fn new(path: ResourcePath, mode: Mode) -> Self {
+        Claim {
+            path,
+            mode,
+            if_version: None,
+        }
+    }
+}
+
+/// A resource in the state that somebody saw.
+///
+/// Versions are places in the journal: a resource is of the version at which the last permit that may have written it
+/// ended. Any later place up to now names the same state, and so does the fencing token of that permit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ResourceVersion {
+    /// Which resource.
+    pub path: ResourcePath,
+    /// Its version.
+    pub version: Seq,
 }
 
 /// A claim that is held, with the number that the resource's own store can check.

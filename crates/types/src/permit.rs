@@ -6,9 +6,9 @@ use crate::code::Code;
 use crate::explain::{Gate, GateReport};
 use crate::id::{
     ActionName, AgentId, ApprovalId, BudgetId, Epoch, HaltId, InstanceId, LimitId, PermitId,
-    PolicyId, RequestId, RuleId,
+    PolicyId, RequestId, RuleId, Seq,
 };
-use crate::lock::{Claim, Held, Mode};
+use crate::lock::{Claim, Held, Mode, ResourceVersion};
 use crate::path::ResourcePath;
 use crate::policy;
 use crate::text::{Labels, Text};
@@ -47,6 +47,14 @@ pub struct Request {
     )]
     #[schema(max_items = 64)]
     pub resources: Vec<Claim>,
+    /// What it goes by without claiming it: denied unless each is still of this version and nobody writes it now.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "reads"
+    )]
+    #[schema(max_items = 64)]
+    pub reads: Vec<ResourceVersion>,
     /// The action's arguments, for rules and for people; at most 16 KiB.
     #[serde(
         default,
@@ -130,6 +138,44 @@ pub(crate) fn claims<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<C
                 claims.push(claim);
             }
             Ok(claims)
+        }
+    }
+    deserializer.deserialize_seq(Visitor)
+}
+
+/// Checks the number of reads while they are read.
+pub(crate) fn reads<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<ResourceVersion>, D::Error> {
+    struct Visitor;
+    impl<'de> serde::de::Visitor<'de> for Visitor {
+        type Value = Vec<ResourceVersion>;
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            write!(
+                f,
+                "a list of at most {CLAIMS_MAX} resources, each {{path, version}}"
+            )
+        }
+        fn visit_seq<A: serde::de::SeqAccess<'de>>(
+            self,
+            mut list: A,
+        ) -> Result<Self::Value, A::Error> {
+            let mut reads: Vec<ResourceVersion> = Vec::new();
+            while let Some(read) = list.next_element::<ResourceVersion>()? {
+                if reads.len() == CLAIMS_MAX {
+                    return Err(serde::de::Error::custom(format!(
+                        "more than {CLAIMS_MAX} reads; name a parent, or split the request"
+                    )));
+                }
+                if reads.iter().any(|known| known.path == read.path) {
+                    return Err(serde::de::Error::custom(format!(
+                        "resource {:?} is named twice",
+                        read.path
+                    )));
+                }
+                reads.push(read);
+            }
+            Ok(reads)
         }
     }
     deserializer.deserialize_seq(Visitor)
@@ -276,6 +322,9 @@ pub struct Grant {
     /// What it holds, each with its fencing token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<Held>,
+    /// The versions of what it holds, of those whose versions are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<ResourceVersion>,
     /// It is taken back at this time unless renewed or finished.
     pub expires_at: Time,
     /// What every gate saw, when asked for.
@@ -415,6 +464,22 @@ pub enum Blocker {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         deadline: Option<Time>,
     },
+    /// A resource is not what the asker saw any more, or nobody knows.
+    Version {
+        /// Which.
+        path: ResourcePath,
+        /// The version it was asked for.
+        asked: Seq,
+        /// The version it is of; absent: none was kept until now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        current: Option<Seq>,
+        /// By which permit it was written since, or is written now.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        permit: Option<PermitId>,
+        /// Of which agent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        agent: Option<AgentId>,
+    },
     /// Permits that wait for each other, each for the next and the last for the first.
     Cycle {
         /// The permits.
@@ -472,6 +537,9 @@ pub struct View {
     /// What it holds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<Held>,
+    /// The versions of what it holds, of those whose versions are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<ResourceVersion>,
     /// What it waits for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waits_for: Option<Blocker>,

@@ -4,6 +4,7 @@
 use crate::approval::Terms;
 use crate::calendar::Calendar;
 use crate::id::{GroupId, RuleId};
+pub use crate::order::{Allocation, Fallback, Order, Resolution, Strategy};
 use crate::path::{Pattern, ScopePath};
 use crate::pointer::Pointer;
 use crate::selector::Selector;
@@ -162,6 +163,10 @@ pub enum Form {
     /// Somebody else must approve it first.
     #[schema(value_type = Terms)]
     Approval(Arc<Terms>),
+    /// Who gets a resource first.
+    Allocation(Allocation),
+    /// What is done about a conflict.
+    Resolution(Resolution),
 }
 
 impl Form {
@@ -177,7 +182,9 @@ impl Form {
             | Form::CoolingOff(_)
             | Form::Quota(_)
             | Form::Throttle(_)
-            | Form::Approval(_) => None,
+            | Form::Approval(_)
+            | Form::Allocation(_)
+            | Form::Resolution(_) => None,
         }
     }
 
@@ -185,7 +192,11 @@ impl Form {
     #[must_use]
     pub const fn span(&self) -> Millis {
         match self {
-            Form::Bounds(_) | Form::Exclusion(_) | Form::Approval(_) => Millis(0),
+            Form::Bounds(_)
+            | Form::Exclusion(_)
+            | Form::Approval(_)
+            | Form::Allocation(_)
+            | Form::Resolution(_) => Millis(0),
             Form::Contradiction(form) => form.within_ms,
             Form::Sequence(form) => form.within_ms,
             Form::Separation(form) => form.within_ms,

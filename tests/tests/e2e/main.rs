@@ -1,6 +1,7 @@
 //! The real binary from outside. One program for all, as linking takes longer than running.
 mod apply;
 mod approvals;
+mod conflicts;
 mod crash;
 mod events;
 mod graph;

@@ -79,10 +79,7 @@ async fn a_queued_permit_is_granted_by_push() {
 }
 
 fn claim(path: &str) -> fleet_types::lock::Claim {
-    fleet_types::lock::Claim {
-        path: path.parse().unwrap(),
-        mode: fleet_types::lock::Mode::Exclusive,
-    }
+    fleet_types::lock::Claim::new(path.parse().unwrap(), fleet_types::lock::Mode::Exclusive)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

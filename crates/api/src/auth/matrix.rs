@@ -78,6 +78,12 @@ operations! {
     ReadEvents: Viewer, Never;
     /// Which fleets there are.
     ReadFleets: Viewer, Freely;
+    /// Plans.
+    ReadPlans: Viewer, Within;
+    /// Conflicts: who is in whose way tells of every scope.
+    ReadConflicts: Viewer, Never;
+    /// The version of a resource, which is kept from then on.
+    ReadVersion: Agent, Freely;
     /// Permits: request, finish, renew, extend, explain.
     Ask: Agent, Within;
     /// Sessions and instances.
@@ -112,6 +118,8 @@ operations! {
     ReassignApproval: Admin, Within;
     /// Settle a branch of a transaction by hand.
     ResolveTxn: Operator, Within;
+    /// Decide a conflict.
+    ResolveConflict: Operator, Within;
     /// Set or remove a group.
     SetGroup: Operator, Never;
     /// Declare an edge of the dependency graph, or take it back.

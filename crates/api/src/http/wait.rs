@@ -110,6 +110,7 @@ pub async fn for_extension(
     Ok(Decision::Granted(Grant {
         permit,
         resources: view.resources,
+        versions: view.versions,
         expires_at: view.until,
         explain: Vec::new(),
         changed: view.asked.map(|_| Arc::new(view.request)),

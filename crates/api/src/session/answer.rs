@@ -4,8 +4,8 @@ use crate::session::wire;
 use fleet_runtime::{Failure, Signal};
 use fleet_types::permit::Decision;
 use fleet_types::session::{
-    Approval, CountedFrame, Denied, Done, Ended, Finished, Granted, Halt, ProblemFrame, Released,
-    Revoked, ServerFrame, Waiting,
+    Approval, CountedFrame, Denied, DisputeFrame, Done, Ended, Finished, Granted, Halt,
+    ProblemFrame, Released, Revoked, ServerFrame, Settled, Waiting,
 };
 use fleet_types::{Answer, Code, Reply};
 
@@ -63,6 +63,18 @@ pub fn signal(signal: Signal) -> ServerFrame {
         Signal::Halted { halt, order } => ServerFrame::Halt(Halt { halt, order }),
         Signal::Released { halt } => ServerFrame::Released(Released { halt }),
         Signal::Transaction(order) => ServerFrame::Transaction(order),
+        Signal::Disputed { conflict, dispute } => {
+            ServerFrame::Dispute(DisputeFrame { conflict, dispute })
+        }
+        Signal::Settled {
+            conflict,
+            how,
+            winner,
+        } => ServerFrame::Settled(Settled {
+            conflict,
+            how,
+            winner,
+        }),
         Signal::Ended { epoch } => ServerFrame::Ended(Ended { epoch }),
     }
 }

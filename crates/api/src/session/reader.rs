@@ -3,6 +3,7 @@ use crate::extract;
 use crate::problem::Problem;
 use crate::strict;
 use fleet_types::approval;
+use fleet_types::conflict;
 use fleet_types::instance::{self, InstanceKey};
 use fleet_types::permit::{self, Holder};
 use fleet_types::session::{Answer, Ask, ClientFrame, Hello, PROTOCOL};
@@ -161,6 +162,23 @@ pub fn step(frame: ClientFrame, who: &mut Identity) -> Step {
             }))),
         ),
         ClientFrame::Answer(answer) => Step::Submit(answer.id, self::answer(answer, who)),
+        ClientFrame::Offer(said) => Step::Submit(
+            said.id,
+            Command::Conflict(conflict::Command::Answer {
+                conflict: said.conflict,
+                permit: said.permit,
+                agent: agent.clone(),
+                answer: said.answer,
+            }),
+        ),
+        ClientFrame::Vote(vote) => Step::Submit(
+            vote.id,
+            Command::Conflict(conflict::Command::Vote {
+                conflict: vote.conflict,
+                agent: agent.clone(),
+                winner: vote.winner,
+            }),
+        ),
         ClientFrame::AcknowledgeHalt(seen) => {
             let command = Command::Instance(instance::Command::AcknowledgeHalt {
                 key: who.key.clone(),

@@ -188,6 +188,15 @@ fn words(record: &Record) -> String {
         Event::PolicyRemoved(e) => format!("{} by {by}{}", e.policy, because(&e.reason)),
         Event::PolicyDataSet(e) => format!("by {by}{}", because(&e.reason)),
         Event::PermitRejudged(e) => format!("{} {}", e.permit, e.request.agent),
+        Event::ConflictOpened(_)
+        | Event::ConflictRaised(_)
+        | Event::ConflictAnswered(_)
+        | Event::ConflictVoted(_)
+        | Event::ConflictEscalated(_)
+        | Event::ConflictResolved(_)
+        | Event::PlanDeclared(_)
+        | Event::PlanWithdrawn(_)
+        | Event::VersionsWatched(_) => of_conflicts(record),
         Event::BudgetSet(e) => format!("{}: {} by {by}", e.id, show::amount(e.hard, e.unit)),
         Event::BudgetRemoved(e) => format!("{} by {by}", e.budget),
         Event::BudgetToppedUp(e) => format!("{} by {}{}", e.budget, e.amount, because(&e.reason)),
@@ -303,6 +312,36 @@ fn transaction(record: &Record) -> String {
         ),
         Event::TxnEnded(e) => format!("{} {}", e.txn, show::word(&e.state)),
         other => other.name().to_owned(),
+    }
+}
+
+/// What happened to conflicts, and to what foresees them.
+fn of_conflicts(record: &Record) -> String {
+    let by = show::actor(&record.by);
+    match &record.event {
+        Event::ConflictOpened(e) => format!("{} by rule {}", e.conflict, e.dispute.rule),
+        Event::ConflictRaised(e) => format!("{}: {} go earlier", e.conflict, e.seats.len()),
+        Event::ConflictAnswered(e) => format!("{} by {}", e.conflict, e.offer.permit),
+        Event::ConflictVoted(e) => {
+            format!("{} {} for {}", e.conflict, e.vote.agent, e.vote.winner)
+        }
+        Event::ConflictEscalated(e) => match &e.before.scope {
+            Some(scope) => format!("{} to {scope}", e.conflict),
+            None => format!("{} to the fleet", e.conflict),
+        },
+        Event::ConflictResolved(e) => {
+            let winner = e.winner.map(|winner| format!(" for {winner}"));
+            let (how, winner) = (show::word(&e.how), winner.unwrap_or_default());
+            format!(
+                "{} by {how}{winner} by {by}{}",
+                e.conflict,
+                because(&e.reason)
+            )
+        }
+        Event::PlanDeclared(e) => format!("{} of {} steps", e.plan.agent, e.plan.steps.len()),
+        Event::PlanWithdrawn(e) => format!("{} by {by}", e.plan),
+        Event::VersionsWatched(e) => format!("{} by {by}", show::list(&e.resources)),
+        _ => String::new(), // Told by the others.
     }
 }
 

@@ -6,6 +6,7 @@ mod approvals;
 mod audit;
 mod budgets;
 mod completions;
+mod conflicts;
 mod connectors;
 mod demo;
 mod dev;
@@ -20,6 +21,7 @@ mod keys;
 mod limits;
 mod locks;
 mod permits;
+mod plans;
 mod policies;
 mod release;
 mod rules;
@@ -28,6 +30,7 @@ mod serve;
 mod server;
 mod status;
 mod txn;
+mod versions;
 
 use crate::context::Global;
 use crate::failure::Outcome;
@@ -51,6 +54,15 @@ pub enum Command {
     /// Locks: who holds what, and whether a fencing token stands
     #[command(subcommand)]
     Locks(locks::Command),
+    /// Conflicts: who is in whose way, and what is done about it
+    #[command(subcommand)]
+    Conflicts(conflicts::Command),
+    /// Plans: what agents intend, and what it would run into
+    #[command(subcommand)]
+    Plans(plans::Command),
+    /// Versions: whether a resource is still as it was read
+    #[command(subcommand)]
+    Versions(versions::Command),
     /// Limits: how often, or how many at once
     #[command(subcommand)]
     Limits(limits::Command),
@@ -128,6 +140,9 @@ impl Command {
             Command::Agents(command) => agents::run(global, command).await,
             Command::Permits(command) => permits::run(global, command).await,
             Command::Locks(command) => locks::run(global, command).await,
+            Command::Conflicts(command) => conflicts::run(global, command).await,
+            Command::Plans(command) => plans::run(global, command).await,
+            Command::Versions(command) => versions::run(global, command).await,
             Command::Limits(command) => limits::run(global, command).await,
             Command::Rules(command) => rules::run(global, command).await,
             Command::Approvals(command) => approvals::run(global, command).await,

@@ -13,7 +13,9 @@ use crate::{paint, parse, show};
 use clap::{Args, Subcommand};
 use fleet_client::http::bodies::RollBack;
 use fleet_types::calendar::Calendar;
-use fleet_types::rule::{Bounds, Case, Condition, Form, Per, Rule, Stage};
+use fleet_types::rule::{
+    Allocation, Bounds, Case, Condition, Form, Order, Per, Rule, Stage, Strategy,
+};
 use fleet_types::{Millis, RuleId, Text, view};
 use serde::Serialize;
 use std::path::PathBuf;
@@ -229,6 +231,14 @@ fn form(form: &Form) -> String {
                 each(&form.per)
             )
         }
+        Form::Allocation(form) => allocation(form),
+        Form::Resolution(form) => format!(
+            "conflicts by {}, after {} and until {}, else {}",
+            strategy(&form.strategy),
+            span(form.after_ms),
+            span(form.deadline_ms),
+            show::word(&form.fallback)
+        ),
         Form::Throttle(form) => format!(
             "stopped after more than {} in {}{}",
             form.max,
@@ -239,6 +249,41 @@ fn form(form: &Form) -> String {
             let asked = show::asked_of(&terms.assignees, terms.needed);
             format!("only with the approval of {asked}")
         }
+    }
+}
+
+/// `given by label desk: risk, sales; a place is worth 1m`.
+fn allocation(form: &Allocation) -> String {
+    let order = match &form.order {
+        Order::Label { key, values } => format!("label {key}: {}", show::list(values)),
+        Order::Agents(patterns) => format!("agent: {}", show::list(patterns)),
+        Order::Groups(groups) => format!("group: {}", show::list(groups)),
+        Order::Shares { groups, turn_ms } => {
+            let shares = groups
+                .iter()
+                .map(|(group, shares)| format!("{group} {shares}"));
+            let turn = show::span_ms(turn_ms.0);
+            return format!(
+                "given by shares: {}; a turn costs {turn}",
+                show::list(shares)
+            );
+        }
+    };
+    let place = show::span_ms(form.place_ms.0);
+    format!("given by {order}; a place is worth {place}")
+}
+
+fn strategy(strategy: &Strategy) -> String {
+    match strategy {
+        Strategy::Priority {} => "priority".to_owned(),
+        Strategy::FirstCome {} => "first come".to_owned(),
+        Strategy::FairShare { turn_ms } => format!("turns of {}", show::span_ms(turn_ms.0)),
+        Strategy::Negotiation {} => "negotiation".to_owned(),
+        Strategy::Vote { voters: None } => "vote of the parties".to_owned(),
+        Strategy::Vote {
+            voters: Some(group),
+        } => format!("vote of group {group}"),
+        Strategy::Escalation {} => "escalation".to_owned(),
     }
 }
 

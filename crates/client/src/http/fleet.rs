@@ -209,6 +209,16 @@ impl Fleet {
             .await
     }
 
+    /// The version of a resource; its versions are kept from the first reading on.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn version(&self, resource: &ResourcePath) -> Result<fleet_types::version::View> {
+        self.http
+            .get(&self.at(&format!("versions/{}", last(resource.as_str()))))
+            .await
+    }
+
     /// Orders a halt; in force when this returns.
     ///
     /// # Errors

@@ -4,6 +4,7 @@
 //! whoever repeats a permit request gives it a request id.
 mod approvals;
 pub mod bodies;
+pub mod conflicts;
 mod fleet;
 mod graph;
 mod permits;

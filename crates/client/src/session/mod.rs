@@ -28,11 +28,11 @@ use fleet_types::lock::Claim;
 use fleet_types::permit::{Decision, Ending, Grant};
 use fleet_types::session::{
     AcknowledgeHalt, Answer, Ask as AskFrame, Bye, ClientFrame, Extend, FRAME_BYTES_MAX, Finish,
-    Finished, PermitRequest, Ready, Renew, Report,
+    Finished, Offer, PermitRequest, Ready, Renew, Report, Vote,
 };
 use fleet_types::{
-    AgentId, ApprovalId, Epoch, FleetId, HaltId, InstanceId, Labels, Millis, PermitId, RequestId,
-    Text,
+    AgentId, ApprovalId, ConflictId, Epoch, FleetId, HaltId, InstanceId, Labels, Millis, PermitId,
+    RequestId, Text, conflict,
 };
 use link::Link;
 use std::fmt::Write;
@@ -390,6 +390,40 @@ impl Session {
         let frame = ClientFrame::Report(Report {
             id: Some(id),
             report,
+        });
+        self.call(id, &frame, What::Plain).await.map(drop)
+    }
+
+    /// Offers something to settle a conflict, as the holder of one of its permits.
+    ///
+    /// # Errors
+    /// When nothing is asked over this conflict, or the offer cannot be.
+    pub async fn offer(
+        &self,
+        conflict: ConflictId,
+        permit: PermitId,
+        answer: conflict::Answer,
+    ) -> Result<()> {
+        let id = self.next_id();
+        let frame = ClientFrame::Offer(Offer {
+            id,
+            conflict,
+            permit,
+            answer,
+        });
+        self.call(id, &frame, What::Plain).await.map(drop)
+    }
+
+    /// Votes for who goes first in a conflict.
+    ///
+    /// # Errors
+    /// When this agent has no vote over this conflict.
+    pub async fn vote(&self, conflict: ConflictId, winner: PermitId) -> Result<()> {
+        let id = self.next_id();
+        let frame = ClientFrame::Vote(Vote {
+            id,
+            conflict,
+            winner,
         });
         self.call(id, &frame, What::Plain).await.map(drop)
     }

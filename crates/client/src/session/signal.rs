@@ -2,7 +2,7 @@
 use crate::error::Error;
 use fleet_types::approval::View;
 use fleet_types::permit::{Decision, Denial, Grant};
-use fleet_types::session::Halt;
+use fleet_types::session::{DisputeFrame, Halt, Settled};
 use fleet_types::txn::Order;
 use fleet_types::{Code, Epoch, HaltId, PermitId};
 use std::sync::Arc;
@@ -38,6 +38,10 @@ pub enum Signal {
     Denied(Denial),
     /// A part of a transaction is this instance's to do; told again until it is reported.
     Transaction(Order),
+    /// A conflict that this instance is a party of is taken up: [`super::Session::offer`], or vote.
+    Disputed(DisputeFrame),
+    /// A conflict that this instance is a party of is settled.
+    Settled(Settled),
     /// This life is over: too many heartbeats were missed, or another session took its place.
     Ended(Epoch),
     /// The session is over for good.

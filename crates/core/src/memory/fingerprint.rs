@@ -50,6 +50,13 @@ pub fn fingerprint(request: &Request) -> u64 {
     for claim in &request.resources {
         mixer.text(claim.path.as_str());
         mixer.number(claim.mode as u64);
+        if let Some(version) = claim.if_version {
+            mixer.number(version.0);
+        }
+    }
+    for read in &request.reads {
+        mixer.text(read.path.as_str());
+        mixer.number(read.version.0);
     }
     mixer.number(request.parameters.is_some().into());
     if let Some(parameters) = &request.parameters {

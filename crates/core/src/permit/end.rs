@@ -7,7 +7,7 @@ use crate::memory::Outcome;
 use crate::rule::tally::How;
 use crate::state::State;
 use crate::timers::Timer;
-use crate::{approval, budget, limit, policy, txn};
+use crate::{approval, budget, conflict, limit, policy, txn, version};
 use fleet_types::budget::Cost;
 use fleet_types::event::{Denied, Expired, ExtensionDenied, Finished, RuleTripped};
 use fleet_types::explain::Gate;
@@ -208,6 +208,9 @@ pub fn denial(
 /// A request that was denied at once, or after waiting.
 pub fn denied(state: &mut State, event: &Denied, at: Time) {
     let denial = &event.denial;
+    if let Some(blocker) = &denial.blocker {
+        collided(state, denial.permit, blocker, &event.request);
+    }
     let original = event
         .policies
         .as_ref()
@@ -231,6 +234,7 @@ pub fn denied(state: &mut State, event: &Denied, at: Time) {
     if let Some(agent) = state.agents.key(&event.request.agent) {
         state.agents.agents[agent].usage.denied += 1;
     }
+    version::refused(state, denial, Some(&event.request));
     let outcome = Outcome::Denied(denial.clone());
     state.memory.remember(at, state.seq, &asked, outcome);
     txn::permit_moved(state, denial.permit, Some(denial.code));
@@ -238,6 +242,14 @@ pub fn denied(state: &mut State, event: &Denied, at: Time) {
         state.totals.cancelled += 1;
     } else {
         *state.totals.denied.entry(denial.code).or_default() += 1;
+    }
+}
+
+/// A request that is denied at once runs into what stands in its way; one that waited did so when it began to.
+fn collided(state: &mut State, permit: PermitId, blocker: &Blocker, request: &Request) {
+    let waited = state.permits.key(permit).is_some();
+    if !waited || matches!(blocker, Blocker::Version { .. }) {
+        conflict::collided(state, blocker, permit, request);
     }
 }
 
@@ -347,6 +359,7 @@ pub fn due(state: &State, armed: Time, timer: Timer, now: Time) -> Option<Event>
         Timer::Rate(_) | Timer::Txn(_) => None, // Handled where they wake who waits.
         Timer::Deadline(id) => approval::due::deadline(state, id, now),
         Timer::Sla(id) => approval::due::sla(state, id),
+        Timer::Conflict(id) => conflict::due::due(state, armed, id),
     }
 }
 
@@ -374,6 +387,7 @@ pub fn is_live(state: &State, armed: Time, timer: Timer) -> bool {
             .find(id)
             .and_then(super::Permit::extension)
             .is_some_and(|extension| extension.until == armed),
+        Timer::Conflict(id) => conflict::due::is_live(state, armed, id),
         Timer::Rate(id) => state
             .permits
             .find(id)

@@ -6,10 +6,10 @@ use super::{Extension, Granted, PermitKey, Phase, Rank, end, grant, request};
 use crate::decide::{Decided, Events, invalid, rejected};
 use crate::lock::check::{Asker, Obstacle, obstacles};
 use crate::lock::deadlock;
-use crate::rule;
 use crate::rule::apply::KeptMark;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
+use crate::{conflict, rule, version};
 use fleet_types::event::{Extended, ExtensionDenied, ExtensionQueued};
 use fleet_types::explain::Gate;
 use fleet_types::limit::Class;
@@ -266,14 +266,18 @@ pub fn extended(state: &mut State, event: &Extended, seq: Seq) {
         granted.held.retain(|held| {
             let upgraded = event.resources.iter().any(|claim| claim.path == held.path);
             if upgraded {
-                weaker.push((held.node, held.path.text().clone()));
+                weaker.push(held.clone());
             }
             !upgraded
         });
-        for (node, path) in weaker {
-            if state.locks.let_go(node, key) {
+        for held in weaker {
+            if state.locks.let_go(held.node, key) {
+                let path = held.path.text().clone();
                 state.wakes.insert(Wake::Lock(path)); // The other mode may suit those who wait better.
             }
+            let permit = &state.permits[key];
+            let (id, agent) = (permit.id, permit.request.agent.clone());
+            version::ended(state, &held, id, &agent); // It may have written by then.
         }
     }
     let more = grant::take(state, key, &event.resources, Token(seq.0));
@@ -294,6 +298,9 @@ pub fn queued(state: &mut State, event: &ExtensionQueued, at: Time) {
         return;
     };
     let rank = urgency(state, key);
+    let request = state.permits[key].request.clone();
+    let id = event.extend.permit;
+    let conflict = conflict::collided(state, &event.waits_for, id, &request);
     let permit = &mut state.permits[key];
     if let Phase::Granted(granted) = &mut permit.phase {
         granted.extension = Some(Box::new(Extension {
@@ -303,6 +310,7 @@ pub fn queued(state: &mut State, event: &ExtensionQueued, at: Time) {
             rank,
             blocker: event.waits_for.clone(),
             judged: event.policies.clone(),
+            conflict,
         }));
         state.totals.queued += 1;
         enter(state, key);
@@ -337,7 +345,13 @@ fn urgency(state: &State, key: PermitKey) -> Rank {
 pub fn denied(state: &mut State, event: &ExtensionDenied) {
     let denial = &event.denial;
     *state.totals.denied.entry(denial.code).or_default() += 1;
+    version::refused(state, denial, None);
     if let Some(key) = state.permits.key(denial.permit) {
+        let permit = &state.permits[key];
+        let (waited, request) = (permit.extension().is_some(), permit.request.clone());
+        if let Some(blocker) = denial.blocker.as_ref().filter(|_| !waited) {
+            conflict::collided(state, blocker, denial.permit, &request);
+        }
         leave(state, key);
     }
 }
@@ -349,7 +363,9 @@ pub fn enter(state: &mut State, key: PermitKey) {
         return;
     };
     let (place, id, extend) = (permit.place(key), permit.id, extension.extend.clone());
+    let (conflict, since) = (extension.conflict, extension.since);
     state.timers.arm(extension.until, Timer::Extension(id));
+    conflict::waits(state, conflict, since);
     for claim in &extend.resources {
         state.locks.wait(claim.path.as_str(), place, claim.mode);
     }
@@ -369,6 +385,7 @@ pub fn leave(state: &mut State, key: PermitKey) {
         return;
     };
     state.timers.forget_one();
+    conflict::waits_no_more(state, extension.conflict, extension.since);
     state.permits.extending.remove(&key);
     for claim in &extension.extend.resources {
         if state.locks.leave(claim.path.as_str(), place) {

@@ -12,7 +12,8 @@ use crate::rule::judge::MarkKeys;
 use crate::rule::tally::How;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
-use crate::{approval, budget, limit, rule, txn};
+use crate::{approval, budget, conflict, limit, rule, txn, version};
+use fleet_types::conflict::Turn;
 use fleet_types::event::Granted;
 use fleet_types::limit::Each;
 use fleet_types::lock::Claim;
@@ -66,7 +67,7 @@ pub fn events(
     (permit, agent): (PermitId, AgentKey),
     request: &Arc<Request>,
     passed: Passed,
-    report: Report,
+    (report, turn): (Report, Option<Box<Turn>>),
     now: Time,
 ) -> Events {
     let ttl = request.ttl_ms.unwrap_or(state.settings.ttl_ms_default);
@@ -96,6 +97,8 @@ pub fn events(
             rules: rules.filled(),
             approvals,
             policies: report.policies,
+            turn,
+            versions: version::versions(state, &request.resources),
             explain: report.gates,
         }),
         keys: Some(Keys {
@@ -125,6 +128,7 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
         reservations: SmallVec::new(),
         marks: None,
         extension: None,
+        gives_way: false,
     });
     let key = match state.permits.key(event.permit) {
         Some(key) => {
@@ -141,7 +145,9 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
             super::queue::observed(state, event.rules.as_deref());
             crate::policy::apply::count(state, event.policies.as_deref());
             let priority = request::priority(state, agent, request);
-            let rank = Rank::of(at, priority, state.settings.age_step_ms);
+            let turn = event.turn.as_deref();
+            let rank = Rank::of(at, priority, state.settings.age_step_ms).with(turn);
+            conflict::turn::taken(state, turn);
             let key = state.permits.insert(Permit {
                 id: event.permit,
                 agent,
@@ -186,6 +192,10 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
     usage.usage.granted += 1;
     usage.usage.last_active_at = at;
     state.totals.granted += 1;
+    version::used(state, request);
+    if let Some(habits) = &mut state.plans.habits {
+        habits.visit(&request.agent, &request.resources, at);
+    }
     let outcome = Outcome::Granted {
         permit: event.permit,
         expires_at: event.expires_at,
@@ -276,6 +286,9 @@ pub fn give_back(
         if state.locks.let_go(lock.node, key) {
             let path = lock.path.text().clone();
             state.wakes.insert(Wake::Lock(path));
+        }
+        if how.is_some() {
+            version::ended(state, lock, permit.id, &permit.request.agent);
         }
     }
     limit::apply::release(state, &granted.charges, class, how.is_none());

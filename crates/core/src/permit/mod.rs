@@ -22,11 +22,12 @@ use crate::rule::RuleKey;
 use crate::rule::apply::Kept;
 use crate::state::State;
 use fleet_types::agent::Priority;
+use fleet_types::conflict::Turn;
 use fleet_types::limit::Class;
 use fleet_types::lock::{Claim, Mode};
 use fleet_types::permit::{Blocker, Command, Extend, Request};
 use fleet_types::policy::Verdict;
-use fleet_types::{Actor, Millis, PermitId, ResourcePath, Time, Token};
+use fleet_types::{Actor, ConflictId, Millis, PermitId, ResourcePath, RuleId, Time, Token};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -49,6 +50,12 @@ impl Rank {
     pub fn of(asked_at: Time, priority: Priority, age_step: Millis) -> Rank {
         let head_start = i64::from(priority.get()) * age_step.micros() as i64;
         Rank(asked_at.0 as i64 - head_start)
+    }
+
+    /// The same, with what rules of order add to it.
+    pub fn with(self, turn: Option<&Turn>) -> Rank {
+        let head_start = turn.map_or(0, |turn| turn.head_start_us);
+        Rank(self.0.saturating_sub(head_start))
     }
 }
 
@@ -111,6 +118,15 @@ pub struct Waiting {
     /// Whose credential brought the request: whoever asks does not approve.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub by: Option<Actor>,
+    /// Since when it waits for this.
+    #[serde(default)]
+    pub since: Time,
+    /// The conflict that it waits in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<ConflictId>,
+    /// The rule that says how its conflicts are settled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resolution: Option<RuleId>,
 }
 
 /// Which queue a waiter stands in.
@@ -144,6 +160,9 @@ pub struct Granted {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub marks: Option<Kept>,
     pub extension: Option<Box<Extension>>,
+    /// It has given way in a conflict, and holds on no longer than it must.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gives_way: bool,
 }
 
 /// A lock a permit holds.
@@ -168,6 +187,9 @@ pub struct Extension {
     /// What policies said of it, if any was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<Box<Verdict>>,
+    /// The conflict that it waits in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<ConflictId>,
 }
 
 impl Permits {
@@ -408,6 +430,7 @@ pub fn rebuild(state: &mut State) {
     }
     crate::approval::rebuild(state);
     crate::txn::rebuild(state);
+    crate::conflict::apply::arm(state);
     // Whoever waits gets another try: what they wait for may have been released by the last record.
     state.wakes.clear();
 }

@@ -11,9 +11,9 @@ use crate::limit::Entry;
 use crate::limit::check::{count_keys, counts_of};
 use crate::lock::check::Asker;
 use crate::policy;
-use crate::rule;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
+use crate::{conflict, rule};
 use fleet_types::approval::{Phase as ApprovalPhase, Source};
 use fleet_types::event::{ApprovalMoot, Queued, Requeued};
 use fleet_types::explain::Gate;
@@ -31,6 +31,10 @@ pub fn queued(state: &mut State, event: &Queued, by: &Actor, at: Time) {
         return;
     };
     let priority = request::priority(state, agent, &event.request);
+    let turn = event.turn.as_deref();
+    conflict::turn::taken(state, turn);
+    let conflict = conflict::collided(state, &event.waits_for, event.permit, &event.request);
+    let resolution = turn.and_then(|turn| turn.resolution.clone());
     let key = state.permits.insert(Permit {
         id: event.permit,
         agent,
@@ -38,12 +42,15 @@ pub fn queued(state: &mut State, event: &Queued, by: &Actor, at: Time) {
         judged: event.policies.clone(),
         priority,
         asked_at: at,
-        rank: Rank::of(at, priority, state.settings.age_step_ms),
+        rank: Rank::of(at, priority, state.settings.age_step_ms).with(turn),
         phase: Phase::Waiting(Waiting {
             on: waits_on(state, &event.waits_for),
             blocker: event.waits_for.clone(),
             until: event.until,
             by: Some(by.clone()),
+            since: at,
+            conflict,
+            resolution: resolution.clone(),
         }),
         next: NOTHING,
         prev: NOTHING,
@@ -55,6 +62,7 @@ pub fn queued(state: &mut State, event: &Queued, by: &Actor, at: Time) {
     policy::apply::count(state, event.policies.as_deref());
     enter(state, key);
     inherit(state, key);
+    conflict::apply::concerns(state, conflict, resolution.as_ref());
     state.memory.wait(&event.request, key);
 }
 
@@ -64,12 +72,49 @@ pub fn requeued(state: &mut State, event: &Requeued) {
     };
     leave(state, key);
     let on = waits_on(state, &event.waits_for);
+    let request = state.permits[key].request.clone();
+    let conflict = conflict::collided(state, &event.waits_for, event.permit, &request);
+    let now = state.now;
+    let mut resolution = None;
     if let Phase::Waiting(waiting) = &mut state.permits[key].phase {
         waiting.on = on;
         waiting.blocker = event.waits_for.clone();
+        waiting.since = now;
+        waiting.conflict = conflict;
+        resolution.clone_from(&waiting.resolution);
     }
     enter(state, key);
     inherit(state, key);
+    conflict::apply::concerns(state, conflict, resolution.as_ref());
+}
+
+/// A waiting permit goes in another's turn; those around it are asked again.
+pub fn reseat(state: &mut State, key: PermitKey, rank: Rank) {
+    let Phase::Waiting(waiting) = &state.permits[key].phase else {
+        return;
+    };
+    let (on, thing) = (waiting.on, waiting.thing());
+    step_out(state, key);
+    state.permits[key].rank = rank;
+    stand(state, key);
+    inherit(state, key);
+    match on {
+        WaitsOn::Locks => {
+            let request = state.permits[key].request.clone();
+            let paths = request.resources.iter();
+            let wakes = paths.map(|claim| Wake::Lock(claim.path.text().clone()));
+            state.wakes.extend(wakes);
+        }
+        WaitsOn::Rule(rule) => {
+            state.wakes.insert(Wake::Rule(rule, thing));
+        }
+        // Conflicts are about locks and rules.
+        WaitsOn::Halt
+        | WaitsOn::Agent
+        | WaitsOn::Limit(_)
+        | WaitsOn::Approval
+        | WaitsOn::Policy => {}
+    }
 }
 
 /// Whoever holds what a waiter wants, and waits for more, takes over its turn if that is earlier.
@@ -162,12 +207,20 @@ fn waits_on(state: &State, blocker: &Blocker) -> WaitsOn {
         Blocker::Approval { .. } => WaitsOn::Approval,
         Blocker::Policy { .. } => WaitsOn::Policy,
         Blocker::Lock { .. } | Blocker::Turn { .. } => WaitsOn::Locks,
-        Blocker::Budget { .. } | Blocker::Cycle { .. } => WaitsOn::Locks, // Never waited for.
+        Blocker::Budget { .. } | Blocker::Version { .. } | Blocker::Cycle { .. } => WaitsOn::Locks, // Never waited for.
     }
 }
 
 /// Puts a waiting permit into the queue it belongs to.
 pub fn enter(state: &mut State, key: PermitKey) {
+    stand(state, key);
+    if let Phase::Waiting(waiting) = &state.permits[key].phase {
+        let (conflict, since) = (waiting.conflict, waiting.since);
+        conflict::waits(state, conflict, since);
+    }
+}
+
+fn stand(state: &mut State, key: PermitKey) {
     let permit = &state.permits[key];
     let Phase::Waiting(waiting) = &permit.phase else {
         return;
@@ -218,6 +271,14 @@ pub fn enter(state: &mut State, key: PermitKey) {
 
 /// Takes a waiting permit out of its queue; those behind it may get a try.
 pub fn leave(state: &mut State, key: PermitKey) {
+    step_out(state, key);
+    if let Phase::Waiting(waiting) = &state.permits[key].phase {
+        let (conflict, since) = (waiting.conflict, waiting.since);
+        conflict::waits_no_more(state, conflict, since);
+    }
+}
+
+fn step_out(state: &mut State, key: PermitKey) {
     let permit = &state.permits[key];
     let Phase::Waiting(waiting) = &permit.phase else {
         return;
@@ -444,7 +505,14 @@ pub fn again(state: &State, key: PermitKey, in_turn: bool, now: Time) -> Option<
         Ok(passed) => {
             let (id, request) = (permit.id, &permit.request);
             let asked = (id, permit.agent);
-            Some(grant::events(state, asked, request, passed, report, now))
+            Some(grant::events(
+                state,
+                asked,
+                request,
+                passed,
+                (report, None),
+                now,
+            ))
         }
         Err(stop) if stop.can_wait => moved(state, permit, waiting, *stop, now),
         Err(stop) => {

@@ -21,6 +21,11 @@ pub fn decide(
     let Phase::Granted(granted) = &state.permits[key].phase else {
         return rejected(Code::PermitNotGranted, format!("permit {id} still waits"));
     };
+    if granted.gives_way {
+        let words =
+            format!("permit {id} has given way in a conflict and cannot be renewed; finish it");
+        return rejected(Code::Conflict, words);
+    }
     let ttl = ttl.unwrap_or(granted.ttl);
     let most = state.settings.ttl_ms_max;
     if ttl.0 == 0 || ttl > most {

@@ -3,11 +3,13 @@ use super::gates::{Ask, Report, Stop, pass};
 use super::{Permit, Place, Rank, end, grant, queue};
 use crate::agent::{Agent, AgentKey};
 use crate::approval::ask::{self, Waiter};
+use crate::conflict::turn;
 use crate::decide::{Decided, Events, rejected};
 use crate::lock::check::Asker;
 use crate::memory::{Found, Outcome, Remembered};
 use crate::state::State;
 use fleet_types::agent::Priority;
+use fleet_types::conflict::Turn;
 use fleet_types::event::Queued;
 use fleet_types::explain::GateReport;
 use fleet_types::limit::Class;
@@ -55,12 +57,12 @@ pub fn decide(
 
     let permit = PermitId(state.next_seq());
     let agent = (agent_key, &state.agents.agents[agent_key]);
-    let before = first_ask(state, by, agent, (request, verdict), permit, now);
+    let (before, turn) = first_ask(state, by, agent, (request, verdict), permit, now);
     let mut report = Report::new(request.explain);
     match pass(&before, &mut report) {
         Ok(passed) => {
             let asked = (permit, agent_key);
-            let events = grant::events(state, asked, request, passed, report, now);
+            let events = grant::events(state, asked, request, passed, (report, turn), now);
             Decided::Events(events)
         }
         Err(stop) if stop.code == Code::PolicyStale && *by != Actor::System => Decided::Stale,
@@ -98,6 +100,7 @@ pub fn decide(
                 until: now.after(wait_ms(request, &stop)),
                 rules: report.notes(),
                 policies: report.policies,
+                turn,
                 explain: report.gates,
             });
             Decided::Events(Events {
@@ -161,7 +164,7 @@ pub fn bounds(state: &State, request: &Request) -> Result<(), Rejection> {
     Ok(())
 }
 
-/// A request that is not in the table yet, before the gates.
+/// A request that is not in the table yet, before the gates, and what rules of order make of its turn.
 pub fn first_ask<'s>(
     state: &'s State,
     by: &'s Actor,
@@ -169,9 +172,11 @@ pub fn first_ask<'s>(
     (request, verdict): (&'s Request, Option<&'s Verdict>),
     id: PermitId,
     now: Time,
-) -> Ask<'s> {
+) -> (Ask<'s>, Option<Box<Turn>>) {
     let priority = request.priority.unwrap_or(agent.terms.priority);
-    Ask {
+    let turn = turn::of(state, agent, request, priority, now);
+    let rank = Rank::of(now, priority, state.settings.age_step_ms).with(turn.as_deref());
+    let ask = Ask {
         state,
         by,
         agent_key,
@@ -183,7 +188,7 @@ pub fn first_ask<'s>(
             permit: None,
             place: Place {
                 first_ask: true,
-                rank: Rank::of(now, priority, state.settings.age_step_ms),
+                rank,
                 id,
                 permit: u32::MAX,
             },
@@ -193,7 +198,8 @@ pub fn first_ask<'s>(
         extends: false,
         explain: request.explain,
         now,
-    }
+    };
+    (ask, turn)
 }
 
 /// The request's own priority, or its agent's.
@@ -234,6 +240,7 @@ fn repeat(state: &State, request: &Request, found: &Found<'_>) -> Reply {
             Decision::Granted(Grant {
                 permit: *permit,
                 resources: request.resources.iter().map(held).collect(),
+                versions: Vec::new(), // As they were then nobody knows; they may be asked for.
                 expires_at: *expires_at,
                 explain: Vec::new(),
                 changed: state.permits.find(*permit).and_then(Permit::changed),

@@ -3,22 +3,27 @@
 //! Lists are paged by an opaque cursor: the name or number after which to go on.
 mod agents;
 mod approvals;
+mod conflicts;
 mod graph;
 mod lists;
 mod locks;
 mod permits;
+mod plans;
 mod policies;
 mod rules;
 mod status;
 mod txns;
+mod versions;
 
 pub use agents::{AgentFilter, agent, agents, each_connected, instances};
 pub(crate) use approvals::view as approval_view;
 pub use approvals::{ApprovalFilter, Mine, approval, approvals, delegations};
+pub use conflicts::{ConflictFilter, conflict, conflicts};
 pub use graph::declared;
 pub use lists::{actions, budgets, directory, groups, halt, halts, limits, scopes, settings};
 pub use locks::{locks, validate};
 pub use permits::{PermitFilter, explain, explain_judged, permit, permits};
+pub use plans::{plan, plans};
 pub use policies::{
     AgentSeen, Asked, Definitions, Picture, Unjudged, extension, picture, policies, policy_data,
     unjudged,
@@ -26,6 +31,7 @@ pub use policies::{
 pub use rules::rules;
 pub use status::status;
 pub use txns::{connector, connectors, owns, txn, txns};
+pub use versions::version;
 
 use crate::state::State;
 use fleet_types::view::Page;

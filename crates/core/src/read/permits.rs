@@ -81,6 +81,9 @@ fn view(state: &State, key: PermitKey) -> View {
     let permit = &state.permits[key];
     let queued = queue::view(state, permit.id);
     let extension = extend::waits_for(state, key);
+    let (resources, versions) = grant_now(state, permit.id)
+        .map(|grant| (grant.resources, grant.versions))
+        .unwrap_or_default();
     View {
         permit: permit.id,
         state: state_of(permit),
@@ -89,7 +92,8 @@ fn view(state: &State, key: PermitKey) -> View {
         asked_at: permit.asked_at,
         granted_at: permit.granted().map(|granted| granted.at),
         until: permit.expires_at(),
-        resources: grant_now(state, permit.id).map_or_else(Vec::new, |grant| grant.resources),
+        resources,
+        versions,
         waits_for: queued
             .as_ref()
             .map(|queued| queued.waits_for.clone())
@@ -137,7 +141,7 @@ pub fn explain_judged(
     request::bounds(state, asked)?;
     let mut asked = asked.clone();
     asked.explain = true;
-    let ask = request::first_ask(
+    let (ask, _) = request::first_ask(
         state,
         by,
         agent,

@@ -6,7 +6,7 @@ use super::judge::{MarkKeys, Watched};
 use super::tally::{Done, Flight, How, Tally};
 use super::things::ThingKey;
 use super::watch::{CaseKey, WatchKey};
-use super::{Change, Entry, RuleKey, Rules, Slot, Version, per, window};
+use super::{Change, Entry, RuleKey, Rules, Slot, Version, is_order, per, window};
 use crate::state::{State, Wake};
 use fleet_types::event::{RuleRemoved, RuleReset, RuleSet, RuleTripped};
 use fleet_types::rule::{Form, Mark, Rule, Side};
@@ -51,6 +51,7 @@ pub fn set(state: &mut State, event: &RuleSet, by: &Actor, seq: Seq) {
                 since: seq,
                 tripped: BTreeSet::new(),
                 resets: BTreeMap::new(),
+                shares: BTreeMap::new(),
                 stopped: 0,
                 foreign: [0; 2],
                 waiting: BTreeMap::new(),
@@ -69,6 +70,7 @@ pub fn set(state: &mut State, event: &RuleSet, by: &Actor, seq: Seq) {
     if !goes_on {
         entry.tripped.clear();
         entry.resets.clear();
+        entry.shares.clear();
         entry.since = seq;
     }
     if entry.version > 0 {
@@ -84,6 +86,7 @@ pub fn set(state: &mut State, event: &RuleSet, by: &Actor, seq: Seq) {
     entry.version = event.version;
     let looked_at = looks_at(entry);
     let asks = is_approval(&former) || is_approval(rule);
+    state.rules.orders.unfile(key);
     compile(state, key);
     leave(state, key, looked_at);
     if !goes_on {
@@ -138,6 +141,10 @@ pub fn compile(state: &mut State, key: RuleKey) {
         return;
     }
     let rule: Arc<Rule> = entry.rule.clone();
+    if is_order(&rule.form) {
+        let (scopes, orders) = (&mut state.scopes, &mut state.rules.orders);
+        return orders.file(key, &rule.when, |path| scopes.ensure(path.as_str()));
+    }
     let cases = [
         (Side::Own, Some(&rule.when)),
         (Side::Other, rule.form.other_case()),
@@ -183,6 +190,7 @@ pub fn removed(state: &mut State, event: &RuleRemoved) {
         looked_at
     });
     leave(state, key, looked_at.unwrap_or_default());
+    state.rules.orders.unfile(key);
     wake_all(state, key);
     let asks = state.rules.get(key).is_some_and(|it| is_approval(&it.rule));
     state.wake_approvals(asks);

@@ -6,7 +6,7 @@ use crate::decide::{Decided, rejected};
 use crate::state::State;
 use fleet_types::event::{RuleRemoved, RuleReset, RuleSet};
 use fleet_types::finding::{Finding, Level};
-use fleet_types::rule::{Case, Command, Condition, Form, Rule, Stage};
+use fleet_types::rule::{Allocation, Case, Command, Condition, Form, Order, Rule, Stage, Strategy};
 use fleet_types::{Actor, Code, Event, Millis, Rejection, RuleId, Text};
 use std::sync::Arc;
 
@@ -20,6 +20,10 @@ const WARNINGS_MAX: usize = 8;
 const WINDOW_MS_MAX: u64 = 31 * 86_400_000;
 /// Most conditions of a case, and values of one.
 const CONDITIONS_MAX: usize = 32;
+/// Most places of an order.
+const PLACES_MAX: usize = 100;
+/// Most that a place, or a turn, is worth: a day.
+const PLACE_MS_MAX: u64 = 86_400_000;
 
 pub fn decide(state: &State, by: &Actor, command: &Command) -> Decided {
     match command {
@@ -177,6 +181,17 @@ fn check(rule: &Rule) -> Result<(), Rejection> {
                 ),
             }
         }
+        Form::Allocation(form) => check_allocation(form),
+        Form::Resolution(form) => {
+            span("form.resolution.deadline_ms", form.deadline_ms)?;
+            if let Strategy::FairShare { turn_ms } = form.strategy {
+                span("form.resolution.strategy.fair_share.turn_ms", turn_ms)?;
+            }
+            match form.after_ms.0 {
+                0 => Ok(()),
+                _ => span("form.resolution.after_ms", form.after_ms),
+            }
+        }
         Form::Throttle(form) => {
             span("form.throttle.window_ms", form.window_ms)?;
             match form.max {
@@ -222,4 +237,34 @@ pub fn check_case(name: &str, case: &Case) -> Result<(), Rejection> {
 /// Whether a rule is asked at all.
 pub fn is_asked(rule: &Rule) -> bool {
     rule.stage != Stage::Draft
+}
+
+/// Places of an order are few, and each is worth a day at most.
+fn check_allocation(form: &Allocation) -> Result<(), Rejection> {
+    let invalid = |field: &str, words: String| {
+        let field = format!("form.allocation.{field}");
+        Err(Rejection::new(Code::Invalid, format!("{field} {words}")).field(&field))
+    };
+    if !(1..=PLACE_MS_MAX).contains(&form.place_ms.0) {
+        return invalid("place_ms", format!("must be 1–{PLACE_MS_MAX}"));
+    }
+    let (field, count) = match &form.order {
+        Order::Label { values, .. } => ("order.label.values", values.len()),
+        Order::Agents(patterns) => ("order.agents", patterns.len()),
+        Order::Groups(groups) => ("order.groups", groups.len()),
+        Order::Shares { groups, turn_ms } => {
+            if !(1..=PLACE_MS_MAX).contains(&turn_ms.0) {
+                return invalid("order.shares.turn_ms", format!("must be 1–{PLACE_MS_MAX}"));
+            }
+            if let Some((group, _)) = groups.iter().find(|(_, n)| !(1..=1_000).contains(*n)) {
+                let field = format!("order.shares.groups.{group}");
+                return invalid(&field, "must be 1–1000".into());
+            }
+            ("order.shares.groups", groups.len())
+        }
+    };
+    if !(1..=PLACES_MAX).contains(&count) {
+        return invalid(field, format!("must have 1–{PLACES_MAX} entries"));
+    }
+    Ok(())
 }

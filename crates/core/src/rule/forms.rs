@@ -81,7 +81,7 @@ pub fn micros(number: &Number) -> Option<u64> {
 /// Whether grants of this case are remembered.
 pub fn is_remembered(form: &Form, side: Side) -> bool {
     match form {
-        Form::Bounds(_) | Form::Approval(_) => false,
+        Form::Bounds(_) | Form::Approval(_) | Form::Allocation(_) | Form::Resolution(_) => false,
         Form::Sequence(_) => side == Side::Other,
         Form::Contradiction(_)
         | Form::Exclusion(_)
@@ -150,7 +150,7 @@ impl<'a> Asked<'a> {
     /// What a form that remembers says.
     pub fn remembered(&self, micros: u64) -> Option<No> {
         match &self.entry.rule.form {
-            Form::Bounds(_) | Form::Approval(_) => None,
+            Form::Bounds(_) | Form::Approval(_) | Form::Allocation(_) | Form::Resolution(_) => None,
             Form::Contradiction(_) | Form::Exclusion(_) => self.opposite().or_else(|| self.turn()),
             Form::Sequence(_) if self.slot.side() == Side::Other => None,
             Form::Sequence(_) => self.came_before(),

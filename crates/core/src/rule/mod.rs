@@ -19,6 +19,7 @@ pub mod decide;
 pub mod forms;
 pub mod judge;
 pub mod notices;
+pub mod orders;
 pub mod tally;
 pub mod things;
 pub mod watch;
@@ -30,6 +31,7 @@ use fleet_types::finding::Finding;
 use fleet_types::permit::Request;
 use fleet_types::rule::{Form, Part, Per, Rule, Side};
 use fleet_types::{Actor, Pattern, RuleId, Seq, Text, Time};
+use orders::Orders;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use smol_str::{SmolStr, format_smolstr};
@@ -56,6 +58,9 @@ pub struct Rules {
     /// How many permits wait for any of them. Derived.
     #[serde(skip)]
     pub waiting: u64,
+    /// Those that say in which order requests go. Derived.
+    #[serde(skip)]
+    pub orders: Orders,
 }
 
 /// One case of a rule.
@@ -96,6 +101,9 @@ pub struct Entry {
     /// The things that it had stopped, and when they were let go: what was done before does not count.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resets: BTreeMap<SmolStr, Time>,
+    /// Until when each party of a rule of shares has had its turn.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub shares: BTreeMap<SmolStr, Time>,
     /// How often it has stopped a request, or would have.
     pub stopped: u64,
     /// What is in flight for its watches and does not count for it, by side. Derived.
@@ -196,7 +204,7 @@ pub fn around<'a, T>(
 /// What is one thing to a form; `None` for one that remembers nothing.
 pub fn per(form: &Form) -> Option<&Per> {
     match form {
-        Form::Bounds(_) | Form::Approval(_) => None,
+        Form::Bounds(_) | Form::Approval(_) | Form::Allocation(_) | Form::Resolution(_) => None,
         Form::Contradiction(form) => Some(&form.per),
         Form::Exclusion(form) => Some(&form.per),
         Form::Sequence(form) => Some(&form.per),
@@ -207,10 +215,30 @@ pub fn per(form: &Form) -> Option<&Per> {
     }
 }
 
+/// Whether it says in which order requests go, and stops none.
+pub fn is_order(form: &Form) -> bool {
+    match form {
+        Form::Allocation(_) | Form::Resolution(_) => true,
+        Form::Bounds(_)
+        | Form::Contradiction(_)
+        | Form::Exclusion(_)
+        | Form::Sequence(_)
+        | Form::Separation(_)
+        | Form::CoolingOff(_)
+        | Form::Quota(_)
+        | Form::Throttle(_)
+        | Form::Approval(_) => false,
+    }
+}
+
 /// How long it remembers what was done, in microseconds.
 pub fn window(form: &Form) -> u64 {
     match form {
-        Form::Bounds(_) | Form::Exclusion(_) | Form::Approval(_) => 0,
+        Form::Bounds(_)
+        | Form::Exclusion(_)
+        | Form::Approval(_)
+        | Form::Allocation(_)
+        | Form::Resolution(_) => 0,
         Form::Contradiction(form) => form.within_ms.micros(),
         Form::Sequence(form) => form.within_ms.micros(),
         Form::Separation(form) => form.within_ms.micros(),

@@ -122,7 +122,9 @@ fn keep(form: &Form) -> Keep {
         | Form::Exclusion(_)
         | Form::Sequence(_)
         | Form::CoolingOff(_)
-        | Form::Approval(_) => Keep::Last,
+        | Form::Approval(_)
+        | Form::Allocation(_)
+        | Form::Resolution(_) => Keep::Last,
     }
 }
 

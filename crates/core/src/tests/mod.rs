@@ -4,6 +4,7 @@
 //! they changed.
 mod bank;
 mod explain;
+mod foresight;
 mod fuzz;
 mod model;
 mod policies;

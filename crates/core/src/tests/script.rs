@@ -10,6 +10,10 @@
 //! rule {JSON without spaces}     unrule ID     rollback ID [to=VERSION]     reset ID     arg=NAME:VALUE where one asks
 //! policy ID SAYS [stage=S] [selector]    unpolicy ID    back-policy ID [to=VERSION]    policy-data N    rejudge AGENT REQUEST
 //! judged=now|last where one asks: with what the policies say, or said when they were asked last
+//! plan NAME AGENT {STEPS} [ttl=MS]     unplan NAME AGENT     see plans|plan NAME
+//! offer AGENT REQUEST THING {JSON, @REQUEST for a permit}    vote AGENT REQUEST THING
+//! settle THING [winner=REQUEST] [revoke] [reason=…]    see conflicts    THING: a path, version:PATH, RULE:KEY
+//! watch PATH…    read=PATH@PLACE where one asks, a claim is MODE:PATH[@PLACE]: a token, e.REQUEST (its end), w.PATH, d.REQUEST
 //! ask AGENT REQUEST [MODE:PATH…] [do=ACTION] [wait=MS] [ttl=MS] [prio=N] [money=N] [tokens=N] [on=INSTANCE[@OLD]]
 //! finish|fail|cancel AGENT REQUEST [money=N] [tokens=N] [latency=MS]     renew AGENT REQUEST [ttl=MS]
 //! extend AGENT REQUEST MODE:PATH… [wait=MS]                              again AGENT REQUEST: the same body once more
@@ -23,14 +27,16 @@
 //! enlist AGENT TXN BRANCH session:A/I|webhook:C|postgres:C    hold AGENT TXN REQUEST    commit|abort AGENT TXN
 //! report TXN BRANCH PHASE OUTCOME [attempt=N] (by the server)  resolve TXN BRANCH VERDICT [why=WORD]
 //! sleep MS     clock MS (jumps, without ticks)     tick     by=ACTOR anywhere: local, system, agent:A, key:K
-//! see approvals|txn TXN|log TXN|due|locks|permits|limit ID|budget ID|policy ID|halt NAME|instances AGENT|agent ID|status    valid PATH REQUEST
+//! see approvals|txn TXN|log TXN|due|locks|permits|version PATH|limit ID|budget ID|policy ID|halt NAME|instances AGENT|agent ID|status    valid PATH REQUEST
 //! ```
 use super::policies;
 use super::show::{self, Names};
 use super::world::{Outcome, World};
 use fleet_types::permit::{self, Request};
 use fleet_types::policy::{Judged, JudgedExtend, Rejudged, Verdict};
-use fleet_types::{Actor, AgentId, Command, Epoch, Event, Millis, Record, Reply, Time, Token};
+use fleet_types::{
+    Actor, AgentId, Command, Epoch, Event, Millis, PlanId, Record, Reply, Time, Token,
+};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -107,7 +113,7 @@ impl<'l> Line<'l> {
             .into()
     }
 
-    fn claims(&self, from: usize) -> Value {
+    fn claims(&self, from: usize, names: &Names) -> Value {
         let claims = self.words[from..]
             .iter()
             .filter_map(|word| word.split_once(':'));
@@ -118,9 +124,23 @@ impl<'l> Line<'l> {
                 "x" => "exclusive",
                 other => panic!("no mode {other}"),
             };
-            json!({"path": path, "mode": mode})
+            match path.split_once('@') {
+                Some((path, version)) => {
+                    json!({"path": path, "mode": mode, "if_version": names.place(version)})
+                }
+                None => json!({"path": path, "mode": mode}),
+            }
         };
         claims.map(claim).collect()
+    }
+
+    fn reads(&self, names: &Names) -> Value {
+        let reads = self.options.iter().filter(|(key, _)| *key == "read");
+        let read = |(_, pair): &(&str, &str)| {
+            let (path, version) = pair.split_once('@').unwrap();
+            json!({"path": path, "version": names.place(version)})
+        };
+        reads.map(read).collect()
     }
 
     fn selector(&self) -> Value {
@@ -212,6 +232,10 @@ impl Player {
                 if let Ok(Reply::Transaction(standing)) = &outcome.answer {
                     let name = line.word(2).to_owned();
                     self.names.txns.entry(standing.txn).or_insert(name);
+                }
+                if let ("plan", Ok(Reply::Done { seq })) = (line.word(0), &outcome.answer) {
+                    let name = line.word(1).to_owned();
+                    self.names.plans.insert(PlanId(*seq), name);
                 }
                 if let Ok(Reply::Connected { epoch, .. }) = &outcome.answer {
                     let epochs = self.epochs.entry(line.word(1).to_owned()).or_default();
@@ -330,6 +354,50 @@ impl Player {
             }
             "policy-data" => command("policy", json!({"set_data": {"data": {"n": number(id)}}})),
             "rejudge" => self.rejudge(line),
+            "offer" => {
+                let answer: Value = serde_json::from_str(line.word(4)).unwrap();
+                let answer = self.renamed(answer);
+                let conflict = self.conflict(line.word(3));
+                command(
+                    "conflict",
+                    json!({"answer": {
+                        "conflict": conflict, "permit": self.permit(line), "agent": id, "answer": answer,
+                    }}),
+                )
+            }
+            "vote" => {
+                let conflict = self.conflict(line.word(3));
+                command(
+                    "conflict",
+                    json!({"vote": {
+                        "conflict": conflict, "winner": self.permit(line), "agent": id,
+                    }}),
+                )
+            }
+            "settle" => {
+                let winner = line.option("winner").map(|name| self.permit_named(name));
+                command(
+                    "conflict",
+                    json!({"resolve": compact(json!({
+                        "conflict": self.conflict(id), "winner": winner, "revoke": line.has("revoke"),
+                        "reason": line.option("reason").unwrap_or_default(),
+                    }))}),
+                )
+            }
+            "plan" => {
+                let steps: Value = serde_json::from_str(line.word(3)).unwrap();
+                let ttl = line.number("ttl").unwrap_or(60_000);
+                let plan = json!({"agent": line.word(2), "steps": steps, "ttl_ms": ttl});
+                command("plan", json!({"declare": {"plan": plan}}))
+            }
+            "unplan" => {
+                let plan = self.names.plan_named(id);
+                command(
+                    "plan",
+                    json!({"withdraw": {"plan": plan, "agent": line.word(2)}}),
+                )
+            }
+            "watch" => command("version", json!({"watch": {"resources": &line.words[1..]}})),
             "ask" => {
                 let command = self.ask(line);
                 self.asked.insert(line.word(2).to_owned(), command.clone());
@@ -346,7 +414,7 @@ impl Player {
             "extend" => command(
                 "permit",
                 json!({"extend": {
-                    "permit": self.permit(line), "agent": id, "resources": line.claims(3),
+                    "permit": self.permit(line), "agent": id, "resources": line.claims(3, &self.names),
                     "wait_ms": line.number("wait").unwrap_or(0),
                 }}),
             ),
@@ -492,6 +560,38 @@ impl Player {
         })))
     }
 
+    /// The last conflict over this thing.
+    fn conflict(&self, thing: &str) -> String {
+        let state = &self.world.state;
+        let filter = crate::read::ConflictFilter::default();
+        let page = crate::read::conflicts(state, &filter, self.world.wall, None, 1_000);
+        let mut all = page.items.into_iter();
+        let found = all.find(|it| show::thing(it) == thing);
+        found.map_or_else(|| "c999".to_owned(), |it| it.conflict.to_string())
+    }
+
+    /// The permit that a request of this name became.
+    fn permit_named(&self, name: &str) -> String {
+        let mut named = self.names.permits.iter().rev();
+        let found = named.find(|(_, known)| *known == name);
+        found.map_or_else(|| "p999".to_owned(), |(id, _)| id.to_string())
+    }
+
+    /// A value with permits where a text begins with `@`.
+    fn renamed(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => match text.strip_prefix('@') {
+                Some(name) => self.permit_named(name).into(),
+                None => text.into(),
+            },
+            Value::Object(map) => {
+                let entries = map.into_iter();
+                entries.map(|(key, it)| (key, self.renamed(it))).collect()
+            }
+            other => other,
+        }
+    }
+
     /// The permit of this name: the agent's own, or else anybody's.
     fn permit(&self, line: &Line<'_>) -> String {
         let id = line.word(2);
@@ -597,7 +697,7 @@ impl Player {
         let body = compact(json!({
             "request_id": line.word(2), "agent": agent,
             "action": line.option("do").unwrap_or("work"),
-            "resources": line.claims(3),
+            "resources": line.claims(3, &self.names), "reads": line.reads(&self.names),
             "cost": {"money_micros": line.number("money").unwrap_or(0), "tokens": line.number("tokens").unwrap_or(0)},
             "priority": line.number("prio"), "wait_ms": line.number("wait").unwrap_or(0),
             "ttl_ms": line.number("ttl"), "labels": line.labels(), "instance": instance,
@@ -768,6 +868,36 @@ impl Player {
                     }));
                 }
                 lines
+            }
+            "plans" => {
+                let page = crate::read::plans(state, None, self.world.wall, None, 100);
+                let shown = page.items.iter();
+                shown.map(|it| names.plan(it.plan)).collect()
+            }
+            "plan" => {
+                let id = names.plan_named(line.word(2));
+                match crate::read::plan(state, id, self.world.wall) {
+                    Some(view) => names.planned(&view, &self.world),
+                    None => vec!["unknown".into()],
+                }
+            }
+            "conflicts" => {
+                let filter = crate::read::ConflictFilter::default();
+                let page = crate::read::conflicts(state, &filter, self.world.wall, None, 1_000);
+                let shown = page.items.iter();
+                shown.map(|it| names.conflict(it, &self.world)).collect()
+            }
+            "version" => {
+                let path = line.word(2).parse().unwrap();
+                let Some(view) = crate::read::version(state, &path) else {
+                    return vec!["unknown".into()];
+                };
+                let by = view
+                    .written
+                    .map(|by| format!(" by {}", names.permit(by.permit)));
+                let below = view.below.iter().map(|it| format!(" {}", it.path));
+                let (by, below) = (by.unwrap_or_default(), below.collect::<String>());
+                vec![format!("{}{by}{below}", names.version(view.version.0))]
             }
             "budget" => {
                 let id = line.word(2).parse().unwrap();

@@ -54,5 +54,5 @@ macro_rules! scripts {
 }
 
 scripts! {
-    agents approvals budgets concurrency deadlocks extensions fairness graph groups halts instances locks memory permits policies rates rules sagas settings txns
+    agents allocation approvals budgets concurrency conflicts deadlocks extensions fairness graph groups halts instances locks memory permits plans policies rates rules sagas settings txns versions
 }

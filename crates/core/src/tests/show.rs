@@ -1,10 +1,14 @@
 //! Answers and records in a line each, with the names a script uses.
 use super::world::World;
 use fleet_types::approval::{Means, Subject};
+use fleet_types::conflict::{Kind, Level, Seat, View};
 use fleet_types::explain::Gate;
-use fleet_types::lock::Held;
+use fleet_types::lock::{Held, ResourceVersion};
 use fleet_types::permit::{Blocker, Decision, Denial};
-use fleet_types::{Answer, ApprovalId, Event, HaltId, PermitId, Record, Reply, Time, TxnId};
+use fleet_types::plan::With;
+use fleet_types::{
+    Answer, ApprovalId, Event, HaltId, PermitId, PlanId, Record, Reply, Time, TxnId,
+};
 use std::collections::BTreeMap;
 
 /// Names that a script gave to numbers, so that its text does not change when a record is added.
@@ -15,6 +19,9 @@ pub struct Names {
     pub approvals: BTreeMap<ApprovalId, String>,
     pub txns: BTreeMap<TxnId, String>,
     pub tokens: BTreeMap<u64, String>,
+    pub plans: BTreeMap<PlanId, String>,
+    /// Where permits ended, and where versions began to be kept.
+    pub versions: BTreeMap<u64, String>,
 }
 
 impl Names {
@@ -43,7 +50,26 @@ impl Names {
                 return;
             }
             Event::PermitQueued(event) => (event.permit, &event.request),
-            Event::PermitDenied(event) => (event.denial.permit, &event.request),
+            Event::PermitDenied(event) => {
+                let name = format!("d.{}", event.request.request_id);
+                self.versions.insert(record.seq.0, name);
+                (event.denial.permit, &event.request)
+            }
+            Event::PermitFinished(event) => {
+                let name = format!("e.{}", self.permit(event.finish.permit));
+                self.versions.insert(record.seq.0, name);
+                return;
+            }
+            Event::PermitExpired(event) => {
+                let name = format!("e.{}", event.request.request_id);
+                self.versions.insert(record.seq.0, name);
+                return;
+            }
+            Event::VersionsWatched(event) => {
+                let name = format!("w.{}", event.resources[0]);
+                self.versions.insert(record.seq.0, name);
+                return;
+            }
             Event::TxnHeld(event) => {
                 if let Some(branch) = &event.branch {
                     let name = format!("{}/{branch}", self.txn(event.txn));
@@ -59,6 +85,22 @@ impl Names {
     pub fn permit(&self, id: PermitId) -> String {
         let known = self.permits.get(&id).cloned();
         known.unwrap_or_else(|| id.to_string())
+    }
+
+    /// The name of a place in the journal.
+    pub fn version(&self, at: u64) -> String {
+        let known = self.versions.get(&at).or_else(|| self.tokens.get(&at));
+        known.cloned().unwrap_or_else(|| at.to_string())
+    }
+
+    /// The place that has this name, the last one.
+    pub fn place(&self, name: &str) -> u64 {
+        let named = self.versions.iter().chain(&self.tokens);
+        let found = named.filter(|(_, known)| *known == name).map(|(at, _)| *at);
+        found
+            .max()
+            .or_else(|| name.parse().ok())
+            .unwrap_or_else(|| panic!("no place {name}"))
     }
 
     pub fn halt(&self, id: HaltId) -> String {
@@ -92,6 +134,87 @@ impl Names {
         text.split(' ').map(word).collect::<Vec<_>>().join(" ")
     }
 
+    fn seats(&self, seats: &[Seat]) -> String {
+        let seat = |seat: &Seat| {
+            let rank = (seat.rank - super::world::MORNING.0 as i64).div_euclid(1_000);
+            format!(" {} at {rank}", self.permit(seat.permit))
+        };
+        seats.iter().map(seat).collect()
+    }
+
+    pub fn plan(&self, id: PlanId) -> String {
+        let known = self.plans.get(&id).cloned();
+        known.unwrap_or_else(|| id.to_string())
+    }
+
+    /// The plan that has this name.
+    pub fn plan_named(&self, name: &str) -> PlanId {
+        let found = self.plans.iter().rev().find(|(_, known)| *known == name);
+        found.map_or(PlanId(fleet_types::Seq(999)), |(id, _)| *id)
+    }
+
+    /// What a plan runs into, and the suggested order.
+    pub fn planned(&self, view: &fleet_types::plan::View, world: &World) -> Vec<String> {
+        let mut lines = Vec::new();
+        for it in &view.collisions {
+            let with = match &it.with {
+                With::Plan {
+                    plan,
+                    step,
+                    resource,
+                    ..
+                } => format!("{} step {step} at {resource}", self.plan(*plan)),
+                With::Permit {
+                    permit, resource, ..
+                } => format!("{} at {resource}", self.permit(*permit)),
+                With::Rule { rule, key, reason } => format!("rule {rule} on {key}: {reason}"),
+                With::Limit { limit } => format!("limit {limit}"),
+                With::Likely {
+                    agent,
+                    resource,
+                    permille,
+                } => format!("{agent} at {resource}, {permille} of 1000"),
+            };
+            let until = it.until.map(|until| format!("–{}", time(until, world)));
+            let from = time(it.from, world);
+            lines.push(format!(
+                "step {} {from}{}: {with}",
+                it.step,
+                until.unwrap_or_default()
+            ));
+        }
+        lines.extend(view.order.iter().map(|slot| {
+            let late = if slot.late { " late" } else { "" };
+            let (begins, ends) = (time(slot.begins_at, world), time(slot.ends_at, world));
+            format!(
+                "{begins}–{ends} {} step {}{late}",
+                self.plan(slot.plan),
+                slot.step
+            )
+        }));
+        lines
+    }
+
+    /// A conflict in a line.
+    pub fn conflict(&self, it: &View, world: &World) -> String {
+        let agents: Vec<&str> = it.agents.iter().map(|agent| agent.as_str()).collect();
+        let line: Vec<String> = it.permits.iter().map(|id| self.permit(*id)).collect();
+        let settled = it.resolution.as_ref().map(|by| format!(" by {:?}", by.how));
+        format!(
+            "{:?} {} {:?}{}: {} of {} since {}, waited {} ms, waiting {}: {}",
+            it.kind,
+            thing(it),
+            it.state,
+            settled.unwrap_or_default(),
+            it.requests,
+            agents.join(" "),
+            time(it.since, world),
+            it.waited_ms,
+            it.waiting,
+            line.join(" ")
+        )
+    }
+
     fn permits(&self, ids: &[PermitId]) -> String {
         let names: Vec<String> = ids.iter().map(|id| self.permit(*id)).collect();
         names.join(" ")
@@ -110,6 +233,16 @@ impl Names {
             format!(" {}:{}={token}", mode(held.mode), held.path)
         };
         held.iter().map(one).collect()
+    }
+
+    /// ` at m@e.w1`; nothing where no version is kept.
+    fn kept(&self, versions: &[ResourceVersion]) -> String {
+        let one = |it: &ResourceVersion| format!("{}@{}", it.path, self.version(it.version.0));
+        let all: Vec<String> = versions.iter().map(one).collect();
+        match all.is_empty() {
+            true => String::new(),
+            false => format!(" at {}", all.join(" ")),
+        }
     }
 
     pub fn blocker(&self, blocker: &Blocker, world: &World) -> String {
@@ -160,6 +293,16 @@ impl Names {
             Blocker::Turn { path, permit, .. } => {
                 format!("turn of {} at {path}", self.permit(*permit))
             }
+            Blocker::Version {
+                path,
+                current,
+                permit,
+                ..
+            } => {
+                let current = current.map_or("unknown".into(), |at| self.version(at.0));
+                let by = permit.map(|permit| format!(" by {}", self.permit(permit)));
+                format!("{path} is at {current}{}", by.unwrap_or_default())
+            }
             Blocker::Cycle { permits, .. } => format!("cycle {}", self.permits(permits)),
         }
     }
@@ -187,8 +330,9 @@ impl Names {
                 format!("rejected {}{field}: {message}", rejection.code)
             }
             Ok(Reply::Decision(Decision::Granted(grant))) => format!(
-                "granted{} until {}",
+                "granted{}{} until {}",
                 self.held(&grant.resources),
+                self.kept(&grant.versions),
                 time(grant.expires_at, world)
             ),
             Ok(Reply::Decision(Decision::Queued(queued)) | Reply::Extending(queued)) => format!(
@@ -319,6 +463,37 @@ impl Names {
                 format!("{} breached its sla", self.approval(event.approval))
             }
             Event::ApprovalMoot(event) => format!("{} moot", self.approval(event.approval)),
+            Event::ConflictOpened(event) => {
+                let dispute = &event.dispute;
+                let (until, parties) = (time(dispute.deadline, world), &dispute.parties);
+                let parties = parties.iter().map(|party| {
+                    let holds = if party.holds { " holds" } else { "" };
+                    format!(" {}{holds}", self.permit(party.permit))
+                });
+                let parties: String = parties.collect();
+                let before = dispute.before.as_ref().map(before).unwrap_or_default();
+                let rule = &dispute.rule;
+                format!("conflict taken up by {rule} until {until}{before}:{parties}")
+            }
+            Event::ConflictRaised(event) => format!("conflict raised:{}", self.seats(&event.seats)),
+            Event::ConflictEscalated(event) => format!(
+                "conflict escalated{} until {}",
+                before(&event.before),
+                time(event.deadline, world)
+            ),
+            Event::ConflictResolved(event) => {
+                let winner = event
+                    .winner
+                    .map(|winner| format!(" for {}", self.permit(winner)));
+                let ends = event.ends.iter().map(|ends| {
+                    let until = time(ends.expires_at, world);
+                    format!(" {} ends at {until}", self.permit(ends.permit))
+                });
+                let ends: String = ends.collect();
+                let seats = self.seats(&event.seats);
+                let winner = winner.unwrap_or_default();
+                format!("conflict resolved by {:?}{winner}{ends};{seats}", event.how)
+            }
             Event::RuleTripped(event) => format!("rule {} tripped for {}", event.rule, event.key),
             Event::HaltOrdered(event) => format!("revoked: {}", self.permits(&event.revoked)),
             Event::InstanceConnected(event) => {
@@ -378,5 +553,22 @@ pub fn mode(mode: fleet_types::lock::Mode) -> char {
         fleet_types::lock::Mode::Shared => 's',
         fleet_types::lock::Mode::Commuting => 'c',
         fleet_types::lock::Mode::Exclusive => 'x',
+    }
+}
+
+fn before(level: &Level) -> String {
+    match &level.scope {
+        Some(scope) => format!(" before {scope}"),
+        None => " before the fleet".to_owned(),
+    }
+}
+
+/// What a conflict is about.
+pub fn thing(it: &View) -> String {
+    match (&it.resource, &it.rule, it.kind) {
+        (Some(path), _, Kind::Data) => format!("version:{path}"),
+        (Some(path), ..) => path.to_string(),
+        (None, Some(rule), _) => format!("{rule}:{}", it.key),
+        (None, None, _) => String::new(),
     }
 }

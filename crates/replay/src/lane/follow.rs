@@ -102,6 +102,7 @@ pub(super) fn rule_of(blocker: Option<&Blocker>) -> Option<RuleId> {
         | Blocker::Limit { .. }
         | Blocker::Approval { .. }
         | Blocker::Policy { .. }
+        | Blocker::Version { .. }
         | Blocker::Budget { .. }
         | Blocker::Lock { .. }
         | Blocker::Turn { .. }

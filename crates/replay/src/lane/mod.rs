@@ -225,6 +225,17 @@ impl<'c> Lane<'c> {
             | Event::BudgetSoftReached(_)
             | Event::CommandRejected(_) => return false,
 
+            // What is decided about conflicts is about those of the record; plans stop nobody.
+            Event::ConflictOpened(_)
+            | Event::ConflictRaised(_)
+            | Event::ConflictEscalated(_)
+            | Event::PlanDeclared(_)
+            | Event::PlanWithdrawn(_) => return false,
+            Event::ConflictAnswered(_) | Event::ConflictVoted(_) | Event::ConflictResolved(_) => {
+                self.not_decided += 1;
+                return false;
+            }
+
             // Who approves, what policies say, and what happens together: not decided anew.
             Event::PolicySet(_)
             | Event::PolicyRemoved(_)
@@ -287,6 +298,7 @@ impl<'c> Lane<'c> {
             | Event::BudgetToppedUp(_)
             | Event::GraphDeclared(_)
             | Event::GraphUndeclared(_)
+            | Event::VersionsWatched(_)
             | Event::ConnectorSet(_)
             | Event::ConnectorRemoved(_)
             | Event::FleetConfigured(_)

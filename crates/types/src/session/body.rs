@@ -3,8 +3,8 @@ use crate::agent::Priority;
 use crate::approval::About;
 use crate::budget::Cost;
 use crate::id::{ActionName, AgentId, RequestId};
-use crate::lock::Claim;
-use crate::permit::{Holder, Request, claims, cost, is_zero, parameters};
+use crate::lock::{Claim, ResourceVersion};
+use crate::permit::{Holder, Request, claims, cost, is_zero, parameters, reads};
 use crate::text::Labels;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,14 @@ pub struct PermitRequest {
     )]
     #[schema(max_items = 64)]
     pub resources: Vec<Claim>,
+    /// What it goes by without claiming it: denied unless each is still of this version and nobody writes it now.
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "reads"
+    )]
+    #[schema(max_items = 64)]
+    pub reads: Vec<ResourceVersion>,
     /// The action's arguments, for rules and for people; at most 16 KiB.
     #[serde(
         default,
@@ -86,6 +94,7 @@ impl PermitRequest {
             instance,
             action: self.action,
             resources: self.resources,
+            reads: self.reads,
             parameters: self.parameters,
             cost: self.cost,
             priority: self.priority,

@@ -2,7 +2,10 @@
 use super::PermitRequest;
 use crate::approval::values;
 use crate::budget::Cost;
-use crate::id::{AgentId, ApprovalId, Epoch, FieldId, HaltId, InstanceId, OptionId, PermitId};
+use crate::conflict;
+use crate::id::{
+    AgentId, ApprovalId, ConflictId, Epoch, FieldId, HaltId, InstanceId, OptionId, PermitId,
+};
 use crate::lock::Claim;
 use crate::permit::{Ending, claims, is_zero};
 use crate::text::{Labels, Text};
@@ -31,6 +34,10 @@ pub enum ClientFrame {
     Extend(Extend),
     /// Answers an approval that the agent is asked for. Answered by `counted`.
     Answer(Answer),
+    /// Offers something to settle a conflict. Answered by `done`.
+    Offer(Offer),
+    /// Votes over a conflict. Answered by `done`.
+    Vote(Vote),
     /// A halt was seen. Answered by `done` if it has an id.
     AcknowledgeHalt(AcknowledgeHalt),
     /// How a part of a transaction went. Answered by `done` if it has an id.
@@ -147,6 +154,34 @@ pub struct Answer {
     /// Why.
     #[serde(default, skip_serializing_if = "Text::is_empty")]
     pub comment: Text,
+}
+
+/// An offer to settle a conflict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = OfferFrame)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    /// The client's own number of this frame.
+    pub id: u64,
+    /// Over which conflict.
+    pub conflict: ConflictId,
+    /// By which of its permits it is a party.
+    pub permit: PermitId,
+    /// What.
+    pub answer: conflict::Answer,
+}
+
+/// A vote over a conflict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = VoteFrame)]
+#[serde(deny_unknown_fields)]
+pub struct Vote {
+    /// The client's own number of this frame.
+    pub id: u64,
+    /// Over which conflict.
+    pub conflict: ConflictId,
+    /// Who shall go first.
+    pub winner: PermitId,
 }
 
 /// A halt was seen.

@@ -13,12 +13,13 @@ mod server;
 
 pub use body::{ExtendBody, FinishBody, PermitRequest, RenewBody};
 pub use client::{
-    AcknowledgeHalt, Answer, Ask, Bye, ClientFrame, Extend, Finish, Hello, Ready, Renew, Report,
+    AcknowledgeHalt, Answer, Ask, Bye, ClientFrame, Extend, Finish, Hello, Offer, Ready, Renew,
+    Report, Vote,
 };
 pub use problem::{FieldError, Problem};
 pub use server::{
-    Approval, CountedFrame, Denied, Done, Ended, Finished, Granted, Halt, ProblemFrame, Released,
-    Revoked, ServerFrame, Waiting, Welcome,
+    Approval, CountedFrame, Denied, DisputeFrame, Done, Ended, Finished, Granted, Halt,
+    ProblemFrame, Released, Revoked, ServerFrame, Settled, Waiting, Welcome,
 };
 
 /// The version of these frames. A change that an older client cannot read gets a new number.

@@ -3,10 +3,11 @@ use super::Problem;
 use crate::approval::{Counted, View};
 use crate::budget::Cost;
 use crate::code::Code;
+use crate::conflict::{Dispute, Way};
 use crate::explain::{Gate, GateReport};
 use crate::halt::Order;
-use crate::id::{Epoch, HaltId, PermitId, Seq};
-use crate::lock::Held;
+use crate::id::{ConflictId, Epoch, HaltId, PermitId, Seq};
+use crate::lock::{Held, ResourceVersion};
 use crate::permit::{Blocker, BudgetCharge, Denial, Ending, Grant, Queued, Request};
 use crate::text::Text;
 use crate::time::{Millis, Time};
@@ -50,6 +51,10 @@ pub enum ServerFrame {
     /// A part of a transaction is this instance's to do: do it, and report. Told again until it is reported; a repeat has the
     /// same transaction, branch and phase.
     Transaction(txn::Order),
+    /// A conflict that it is a party of is taken up: it may answer, or vote.
+    Dispute(DisputeFrame),
+    /// A conflict that it was a party of is settled.
+    Settled(Settled),
     /// This epoch is over; the session is closed.
     Ended(Ended),
     /// A frame was not carried out.
@@ -87,6 +92,9 @@ pub struct Granted {
     /// What it holds, each with its fencing token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub resources: Vec<Held>,
+    /// The versions of what it holds, of those whose versions are kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub versions: Vec<ResourceVersion>,
     /// It is taken back at this time unless renewed or finished.
     pub expires_at: Time,
     /// What every gate saw, when asked for.
@@ -106,6 +114,7 @@ impl Granted {
             id,
             permit: grant.permit,
             resources: grant.resources,
+            versions: grant.versions,
             expires_at: grant.expires_at,
             explain: grant.explain,
             changed: grant.changed,
@@ -265,6 +274,29 @@ pub struct Halt {
 pub struct Released {
     /// Which.
     pub halt: HaltId,
+}
+
+/// A conflict is taken up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DisputeFrame {
+    /// Which.
+    pub conflict: ConflictId,
+    /// Who is a party, how it will be settled, and until when.
+    #[schema(value_type = Dispute)]
+    pub dispute: Arc<Dispute>,
+}
+
+/// A conflict is settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SettledFrame)]
+pub struct Settled {
+    /// Which.
+    pub conflict: ConflictId,
+    /// How.
+    pub how: Way,
+    /// Who goes first, where that was decided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub winner: Option<PermitId>,
 }
 
 /// An epoch is over.

@@ -142,10 +142,7 @@ pub(crate) fn worker(kind: AgentKind) -> Box<dyn Worker> {
 }
 
 fn exclusive(path: &ResourcePath) -> Claim {
-    Claim {
-        path: path.clone(),
-        mode: Mode::Exclusive,
-    }
+    Claim::new(path.clone(), Mode::Exclusive)
 }
 
 /// `accrual/eu`.
@@ -160,7 +157,7 @@ fn instruction(id: i64) -> Result<Claim, Error> {
 
 fn claim(path: String, mode: Mode) -> Result<Claim, Error> {
     match ResourcePath::parse(&path) {
-        Ok(path) => Ok(Claim { path, mode }),
+        Ok(path) => Ok(Claim::new(path, mode)),
         Err(_) => Err(Error::Uncovered(path)),
     }
 }

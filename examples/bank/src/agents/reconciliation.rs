@@ -12,10 +12,7 @@ impl Worker for Reconciliation {
             let branch = &floor.directory.branches[index];
             Plan {
                 action: "branch.reconcile",
-                claims: vec![Claim {
-                    path: branch.path.clone(),
-                    mode: Mode::Shared,
-                }],
+                claims: vec![Claim::new(branch.path.clone(), Mode::Shared)],
                 job: Box::new(AddUp(Subject::Branch(branch.id))),
             }
         }))

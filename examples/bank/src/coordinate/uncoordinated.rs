@@ -13,6 +13,7 @@ impl Coordinator for Uncoordinated {
             decision: Decision::Granted(Grant {
                 permit: PermitId(Seq(0)),
                 resources: Vec::new(),
+                versions: Vec::new(),
                 expires_at: Time::MAX,
                 explain: Vec::new(),
                 changed: None,

@@ -175,6 +175,7 @@ impl<C: Coordinator> Agent<C> {
             instance: None,
             action: ActionName::parse(plan.action).map_err(invalid)?,
             resources: plan.claims.clone(),
+            reads: Vec::new(),
             parameters: None,
             cost: self.role.cost,
             priority: None,

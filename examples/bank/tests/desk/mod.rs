@@ -112,6 +112,7 @@ impl Table {
                 Decision::Granted(Grant {
                     permit,
                     resources: held.collect(),
+                    versions: Vec::new(),
                     expires_at: Time::MAX,
                     explain: Vec::new(),
                     changed: None,

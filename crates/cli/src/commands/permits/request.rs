@@ -72,6 +72,7 @@ async fn turn(global: &Global, fleet: &Fleet, request: &PermitRequest) -> Outcom
                 return Ok(Decision::Granted(Grant {
                     permit: view.permit,
                     resources: view.resources,
+                    versions: view.versions,
                     expires_at: view.until,
                     explain: Vec::new(),
                     changed: view.asked.map(|_| view.request.into()),

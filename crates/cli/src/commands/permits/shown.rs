@@ -3,7 +3,7 @@ use crate::failure::Outcome;
 use crate::output::{self, Detail, Row};
 use crate::{paint, show};
 use fleet_types::explain::{GateReport, Verdict};
-use fleet_types::lock::Held;
+use fleet_types::lock::{Held, ResourceVersion};
 use fleet_types::permit::{Grant, View, ViewState};
 use serde::Serialize;
 
@@ -55,6 +55,14 @@ fn held(resources: &[Held]) -> String {
     show::joined(&lines, "\n", "-")
 }
 
+fn versions(versions: &[ResourceVersion]) -> Option<(&'static str, String)> {
+    let lines: Vec<String> = versions
+        .iter()
+        .map(|it| format!("{} {}", it.path, it.version))
+        .collect();
+    (!lines.is_empty()).then(|| ("versions", lines.join("\n")))
+}
+
 /// One that holds.
 #[derive(Serialize)]
 #[serde(transparent)]
@@ -62,7 +70,7 @@ pub struct Granted(pub Grant);
 
 impl Detail for Granted {
     fn lines(&self) -> Vec<(&'static str, String)> {
-        vec![
+        let mut lines = vec![
             (
                 "permit",
                 format!("{} {}", self.0.permit, paint::good("granted")),
@@ -76,7 +84,9 @@ impl Detail for Granted {
                     show::absolute(self.0.expires_at)
                 ),
             ),
-        ]
+        ];
+        lines.extend(versions(&self.0.versions));
+        lines
     }
     fn name(&self) -> String {
         self.0.permit.to_string()
@@ -167,6 +177,7 @@ impl Detail for Shown {
             lines.push(("wants", show::joined(&asked, "\n", "-")));
         } else {
             lines.push(("holds", held(&view.resources)));
+            lines.extend(versions(&view.versions));
         }
         if view.waits_for.is_some() {
             lines.push(("waits for", self.waits_for()));

@@ -6,7 +6,7 @@ use fleet_client::Ask;
 use fleet_types::agent::Priority;
 use fleet_types::budget::Cost;
 use fleet_types::lock::Mode;
-use fleet_types::{ActionName, AgentId, Millis, RequestId, ResourcePath};
+use fleet_types::{ActionName, AgentId, Millis, RequestId, ResourcePath, Seq};
 use std::time::Duration;
 
 /// What is asked for.
@@ -26,6 +26,12 @@ pub struct Wanted {
     /// A resource that others may change meanwhile, in ways whose order does not matter
     #[arg(long, value_name = "RESOURCE")]
     commuting: Vec<ResourcePath>,
+    /// Only if this resource is still of this version; may be given several times
+    #[arg(long, value_parser = parse::version, value_name = "RESOURCE=VERSION")]
+    if_version: Vec<(ResourcePath, Seq)>,
+    /// A resource it goes by without holding it, in the version it was read; may be given several times
+    #[arg(long, value_parser = parse::version, value_name = "RESOURCE=VERSION")]
+    reads: Vec<(ResourcePath, Seq)>,
     /// Wait so long for its turn; without: an answer now. Ctrl-C and SIGTERM withdraw it, kill -9 leaves it in the queue
     #[arg(long, value_parser = parse::millis, default_value = "0s", value_name = "TIME")]
     pub wait: Millis,
@@ -61,6 +67,14 @@ pub struct Wanted {
 impl Wanted {
     /// As the client asks.
     pub fn ask(self) -> Outcome<Ask> {
+        let claimed = [&self.exclusive, &self.shared, &self.commuting];
+        for (path, _) in &self.if_version {
+            if !claimed.iter().any(|paths| paths.contains(path)) {
+                return Err(Failure::usage(format!(
+                    "--if-version names {path}, which is not claimed; claim it with --exclusive, or say --reads"
+                )));
+            }
+        }
         let mut ask = Ask::new(self.action)
             .cost(Cost {
                 money_micros: self.money,
@@ -74,8 +88,16 @@ impl Wanted {
             (self.commuting, Mode::Commuting),
         ] {
             for path in paths {
-                ask = ask.claim(path, mode);
+                let mut versions = self.if_version.iter();
+                let version = versions.find(|(of, _)| *of == path);
+                ask = match version {
+                    Some((_, version)) => ask.claim_version(path, mode, *version),
+                    None => ask.claim(path, mode),
+                };
             }
+        }
+        for (path, version) in self.reads {
+            ask = ask.reads(path, version);
         }
         if let Some(agent) = self.agent {
             ask = ask.agent(agent);

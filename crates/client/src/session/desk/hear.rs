@@ -54,6 +54,8 @@ impl Desk {
             ServerFrame::Halt(halt) => self.halted(&halt),
             ServerFrame::Released(released) => self.released(released.halt),
             ServerFrame::Transaction(order) => self.signals.push(Signal::Transaction(order)),
+            ServerFrame::Dispute(dispute) => self.signals.push(Signal::Disputed(dispute)),
+            ServerFrame::Settled(settled) => self.signals.push(Signal::Settled(settled)),
             ServerFrame::Ended(_) => return Step::Ended,
             ServerFrame::Problem(frame) => {
                 let error = Error::refused(frame.problem);
@@ -439,6 +441,7 @@ fn grant(granted: Granted) -> Grant {
     Grant {
         permit: granted.permit,
         resources: granted.resources,
+        versions: granted.versions,
         expires_at: granted.expires_at,
         explain: granted.explain,
         changed: granted.changed,

@@ -91,7 +91,9 @@ pub fn alone(rule: &Rule) -> Vec<Finding> {
         | Form::Separation(_)
         | Form::CoolingOff(_)
         | Form::Throttle(_)
-        | Form::Approval(_) => {}
+        | Form::Approval(_)
+        | Form::Allocation(_)
+        | Form::Resolution(_) => {}
     }
     found
 }

@@ -88,7 +88,9 @@ pub fn other_field(form: &Form) -> &'static str {
         | Form::CoolingOff(_)
         | Form::Quota(_)
         | Form::Throttle(_)
-        | Form::Approval(_) => "form",
+        | Form::Approval(_)
+        | Form::Allocation(_)
+        | Form::Resolution(_) => "form",
     }
 }
 

@@ -78,7 +78,9 @@ fn never(sequence: &Rule, other: &Rule, told_of_other: bool) -> Option<Finding> 
         | Form::CoolingOff(_)
         | Form::Quota(_)
         | Form::Throttle(_)
-        | Form::Approval(_) => return None, // They pass sooner or later.
+        | Form::Approval(_)
+        | Form::Allocation(_)
+        | Form::Resolution(_) => return None, // They pass sooner or later.
     };
     Some(match told_of_other {
         true => between(Level::Error, other, sequence, "", words),
@@ -162,7 +164,9 @@ fn is_stricter(rule: &Rule, other: &Rule) -> bool {
             | Form::CoolingOff(_)
             | Form::Quota(_)
             | Form::Throttle(_)
-            | Form::Approval(_),
+            | Form::Approval(_)
+            | Form::Allocation(_)
+            | Form::Resolution(_),
             _,
         ) => false,
     }

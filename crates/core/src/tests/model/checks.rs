@@ -20,6 +20,8 @@ pub fn check(world: &World, reference: &Reference, begin: usize) {
     let declared = declared.map(|e| (format!("{} {}", e.from, e.to), e.description.to_string()));
     assert_eq!(declared.collect::<BTreeMap<_, _>>(), reference.declared);
     assert!(state.wakes.is_empty(), "somebody was left to be woken");
+    conflicts(state);
+    plans(state);
     nobody_waits_in_vain(state, &world.records[begin..]);
     timers_are_armed(state);
     approvals(state);
@@ -92,6 +94,63 @@ fn counters(state: &State, reference: &Reference) {
             "reserved in {id} {account:?}"
         );
     }
+}
+
+/// A suggested order has no collisions in it, and every plan can be looked at.
+fn plans(state: &State) {
+    for id in state.plans.by_id.keys() {
+        let Some(view) = crate::read::plan(state, *id, state.now) else {
+            continue;
+        };
+        for (at, one) in view.order.iter().enumerate() {
+            for other in &view.order[at + 1..] {
+                let meet = one.begins_at < other.ends_at && other.begins_at < one.ends_at;
+                let same = one.plan == other.plan;
+                let claims = |slot: &fleet_types::plan::Slot| {
+                    state.plans.by_id[&slot.plan].plan.steps[slot.step as usize]
+                        .resources
+                        .clone()
+                };
+                let against = claims(one).iter().any(|a| {
+                    claims(other)
+                        .iter()
+                        .any(|b| overlap(&a.path, &b.path) && !a.mode.compatible(b.mode))
+                });
+                assert!(
+                    !meet || !(same || against),
+                    "{id} suggests {one:?} beside {other:?}"
+                );
+            }
+        }
+    }
+}
+
+/// Whoever waits in a conflict is counted there, and a conflict over a lock is known by who waits for it.
+fn conflicts(state: &State) {
+    let mut waiting: BTreeMap<fleet_types::ConflictId, u64> = BTreeMap::new();
+    for (_, permit) in state.permits.iter() {
+        let own = match &permit.phase {
+            permit::Phase::Waiting(waiting) => waiting.conflict,
+            permit::Phase::Granted(granted) => {
+                granted.extension.as_ref().and_then(|it| it.conflict)
+            }
+        };
+        *own.map_or(&mut 0, |id| waiting.entry(id).or_default()) += 1;
+    }
+    for (id, record) in &state.conflicts.records {
+        assert_eq!(
+            record.waiting,
+            waiting.remove(id).unwrap_or(0),
+            "waiting in {id}"
+        );
+        let asked = record.dispute.is_some() || record.pending.is_some();
+        assert!(record.waiting > 0 || !asked, "{id} is disputed by nobody");
+        assert!(record.requests >= record.agents.len() as u64);
+    }
+    assert!(
+        waiting.is_empty(),
+        "waiting in conflicts that are gone: {waiting:?}"
+    );
 }
 
 /// After a step nobody waits who could go on: no wake-up was lost.
@@ -231,6 +290,7 @@ fn denials_are_justified(world: &World, reference: &Reference, begin: usize) {
                 | Blocker::Rule { .. }
                 | Blocker::Approval { .. }
                 | Blocker::Policy { .. }
+                | Blocker::Version { .. }
                 | Blocker::Cycle { .. },
             )
             | None => {}
@@ -335,6 +395,15 @@ pub fn derived(state: &State) -> String {
     for (key, thing) in state.rules.things.iter() {
         let _ = writeln!(text, "thing {key} {thing:?}");
     }
+    for (id, record) in &state.conflicts.records {
+        let _ = writeln!(
+            text,
+            "conflict {id} {} {}",
+            record.waiting,
+            record.waited_us(state.now)
+        );
+    }
+    let _ = writeln!(text, "plans {:?}", state.plans.by_path);
     for (key, agent) in state.agents.agents.iter() {
         let mut permits: Vec<_> = state.permits.of(agent).collect();
         permits.sort_unstable();

@@ -3,6 +3,7 @@ use super::super::policies::{judge, set};
 use super::super::world::{World, request};
 use super::ops::{Claim, Op, PATHS};
 use super::people;
+use crate::State;
 use fleet_types::permit::{self, Request};
 use fleet_types::policy::{Judged, JudgedExtend, Rejudged, Verdict};
 use fleet_types::{Actor, Command, HaltId, Millis, PermitId, Seq, Time};
@@ -11,9 +12,9 @@ use std::sync::Arc;
 
 pub const AGENTS: [&str; 4] = ["ann", "bob", "cid", "dee"];
 const SCOPES: [&str; 4] = ["", "north", "north/one", "south"];
-const ACTIONS: [&str; 3] = ["pay", "cut.a", "cut.b"];
+pub const ACTIONS: [&str; 3] = ["pay", "cut.a", "cut.b"];
 pub const WAITS: [u64; 6] = [0, 0, 1, 500, 5_000, 60_000];
-const TTLS: [u64; 5] = [0, 1, 200, 3_000, 20_000];
+pub const TTLS: [u64; 5] = [0, 1, 200, 3_000, 20_000];
 
 pub struct Driver {
     pub world: World,
@@ -30,14 +31,29 @@ fn mode(at: u8) -> &'static str {
     pick(&["shared", "commuting", "exclusive"], at)
 }
 
-fn claims(list: &[Claim]) -> Value {
+/// A version that somebody may have seen: as it is, somewhat older, or of the last permit that ended.
+fn version(state: &State, path: &str, at: u8) -> u64 {
+    let now = state.seq().0;
+    match (at % 4, state.versions.of(path)) {
+        (0, Some((version, ..))) => version.0,
+        (1, Some((_, _, Some(write)))) => write.by.token.0,
+        (2, _) => now.saturating_sub(u64::from(at / 4)),
+        (_, _) => now,
+    }
+}
+
+pub fn claims(state: &State, list: &[Claim]) -> Value {
     let mut named: Vec<&str> = Vec::new();
     let mut claims = Vec::new();
     for (path, how) in list {
         let path = pick(&PATHS, *path);
         if !named.contains(&path) {
             named.push(path);
-            claims.push(json!({"path": path, "mode": mode(*how)}));
+            let mut claim = json!({"path": path, "mode": mode(*how)});
+            if *how >= 3 {
+                claim["if_version"] = version(state, path, how / 3).into();
+            }
+            claims.push(claim);
         }
     }
     claims.into()
@@ -147,6 +163,7 @@ impl Driver {
             Op::Halt { .. } | Op::Release(..) => self.halts(op),
             Op::Approval { .. } => people::voice(&self.world.state, op),
             Op::Txn(what, a, b, c) => self.txn(*what, *a, *b, *c),
+            Op::Answer(..) | Op::Vote(..) | Op::Resolve(..) => self.conflict(op),
             other => Self::local(self.rule(other)),
         }
     }
@@ -236,11 +253,11 @@ impl Driver {
                 money,
                 label,
                 instance,
-                ..
+                by,
             } => {
                 let agent = pick(&AGENTS, *agent);
                 let mut body = json!({
-                    "action": pick(&ACTIONS, *action), "resources": claims(list),
+                    "action": pick(&ACTIONS, *action), "resources": claims(&self.world.state, list),
                     "wait_ms": pick(&WAITS, *wait),
                 });
                 if prio % 3 > 0 {
@@ -251,6 +268,11 @@ impl Driver {
                 }
                 if money % 2 > 0 {
                     body["cost"] = json!({"money_micros": money % 32, "tokens": money / 32});
+                }
+                if instance % 16 >= 14 {
+                    let path = pick(&PATHS, *label);
+                    let version = version(&self.world.state, path, *by);
+                    body["reads"] = json!([{"path": path, "version": version}]);
                 }
                 if label % 4 > 0 {
                     body["parameters"] = json!({"n": label / 4 % 4});
@@ -320,7 +342,7 @@ impl Driver {
             } => {
                 let (permit, agent) = self.permit(*nth);
                 let wait = pick(&WAITS, *wait);
-                json!({"extend": {"permit": permit, "agent": agent, "resources": claims(list), "wait_ms": wait}})
+                json!({"extend": {"permit": permit, "agent": agent, "resources": claims(&self.world.state, list), "wait_ms": wait}})
             }
             _ => return Vec::new(),
         };
@@ -433,6 +455,10 @@ impl Driver {
                 }
                 command("agent", json!({ "register": body }))
             }
+            Op::Watch(path) => command(
+                "version",
+                json!({"watch": {"resources": [pick(&PATHS, *path)]}}),
+            ),
             Op::Status(agent, status) => {
                 let status = pick(&["active", "active", "offline", "deprecated"], *status);
                 command(
@@ -576,6 +602,7 @@ impl Driver {
                 command("rule", json!({"set": {"rule": rule}}))
             }
             Op::ApprovalRule { .. } => people::rule(op),
+            Op::Order { .. } | Op::Plan(..) | Op::Unplan(_) => self.ahead(op),
             Op::RuleLife(id, what) => {
                 let rule = format!("u{}", id % 3);
                 let body = match what % 4 {

@@ -2,16 +2,19 @@
 //!
 //! The seed is fixed unless `FLEET_SEED` says otherwise; it and the configuration are printed first. What a failure
 //! prints is shrunk already; it goes into `regressions`.
+mod ahead;
 mod approvals;
 mod checks;
 mod command;
 mod ops;
+mod orders;
 mod people;
 mod policies;
 mod reference;
 mod regressions;
 mod rules;
 mod txns;
+mod versions;
 
 use super::world::World;
 pub use checks::check_replay;
@@ -31,6 +34,9 @@ pub fn run(case: &Case) -> World {
     let mut txns = txns::Txns::default();
     let mut policies = policies::Policies::default();
     policies.follow(&driver.world.records, &driver.world.state);
+    let mut versions = versions::Versions::default();
+    let mut orders = orders::Orders::default();
+    orders.follow(&driver.world.records, &reference);
     let mut twins = checks::Twins::of(&driver.world);
     for op in &case.ops {
         let begin = driver.world.records.len();
@@ -44,6 +50,8 @@ pub fn run(case: &Case) -> World {
             approvals.follow(Some(&command), &driver.world.records[before..]);
             txns.follow(&driver.world, before);
             policies.follow(&driver.world.records[before..], &driver.world.state);
+            versions.follow(&driver.world.records[before..]);
+            orders.follow(&driver.world.records[before..], &reference);
             twins.after(&driver.world, by, command, &outcome);
         }
         checks::check(&driver.world, &reference, begin);

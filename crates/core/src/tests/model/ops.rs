@@ -116,6 +116,19 @@ pub enum Op {
     PolicyLife(u8, u8),
     /// What policies say now of one that waits for that; or what they said before.
     Rejudge(u8, bool),
+    Watch(u8),
+    Order {
+        id: u8,
+        form: u8,
+        cases: u8,
+        span: u8,
+        stage: u8,
+    },
+    Answer(u8, u8, u8),
+    Vote(u8, u8),
+    Resolve(u8, u8, u8),
+    Plan(u8, Vec<Claim>, u8),
+    Unplan(u8),
     Unbudget(u8),
     TopUp(u8, u8),
     Settings(u8),
@@ -129,7 +142,9 @@ pub enum Op {
 fn claims() -> impl Strategy<Value = Vec<Claim>> {
     // Few hot paths and some cold ones.
     let path = prop_oneof![3 => 0u8..3, 2 => 0u8..PATHS.len() as u8];
-    vec((path, 0u8..3), 0..4)
+    // Some go by a version.
+    let mode = prop_oneof![5 => 0u8..3, 1 => 3u8..=255];
+    vec((path, mode), 0..4)
 }
 
 /// A small tree, with relatives at every distance.
@@ -137,7 +152,7 @@ pub const PATHS: [&str; 10] = [
     "a", "a/b", "a/b/c", "a/b/d", "a/e", "f", "f/g", "f/g/h", "i", "j/k",
 ];
 
-const KINDS: usize = 36;
+const KINDS: usize = 41;
 
 fn op(kind: usize) -> BoxedStrategy<Op> {
     let any = any::<u8>;
@@ -295,6 +310,29 @@ fn op(kind: usize) -> BoxedStrategy<Op> {
         34 => (any(), proptest::bool::weighted(0.2))
             .prop_map(|(a, b)| Op::Rejudge(a, b))
             .boxed(),
+        35 => any().prop_map(Op::Watch).boxed(),
+        36 => ((any(), any(), any()), (any(), any()))
+            .prop_map(|((id, form, cases), (span, stage))| Op::Order {
+                id,
+                form,
+                cases,
+                span,
+                stage,
+            })
+            .boxed(),
+        37 => (any(), any(), any())
+            .prop_map(|(a, b, c)| Op::Answer(a, b, c))
+            .boxed(),
+        38 => prop_oneof![
+            3 => (any(), claims(), any()).prop_map(|(a, b, c)| Op::Plan(a, b, c)),
+            1 => any().prop_map(Op::Unplan)
+        ]
+        .boxed(),
+        39 => prop_oneof![
+            (any(), any()).prop_map(|(a, b)| Op::Vote(a, b)),
+            (any(), any(), any()).prop_map(|(a, b, c)| Op::Resolve(a, b, c))
+        ]
+        .boxed(),
         _ => prop_oneof![Just(Op::Tick), proptest::num::i8::ANY.prop_map(Op::Jump)].boxed(),
     }
 }

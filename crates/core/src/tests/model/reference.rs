@@ -151,7 +151,7 @@ impl Reference {
         }
     }
 
-    fn speaks(&self, agent: &AgentId) -> Option<&Arc<Definition>> {
+    pub fn speaks(&self, agent: &AgentId) -> Option<&Arc<Definition>> {
         let versions = self.agents.get(agent)?;
         let of = |statuses: &[Status]| versions.iter().rfind(|v| statuses.contains(&v.status));
         of(&[Status::Active])
@@ -191,7 +191,12 @@ impl Reference {
         over.map(|(id, _)| *id)
     }
 
-    fn matches(&self, selector: &Selector, request: &Request) -> bool {
+    pub fn is_member(&self, group: &GroupId, agent: &AgentId) -> bool {
+        let group = self.groups.get(group);
+        group.is_some_and(|members| members.contains(agent))
+    }
+
+    pub fn matches(&self, selector: &Selector, request: &Request) -> bool {
         let speaks = self.speaks(&request.agent).unwrap();
         let scope = selector.scope.as_ref();
         scope.is_none_or(|path| speaks.scope.as_ref().is_some_and(|own| path.covers(own)))

@@ -51,6 +51,10 @@ impl Rules {
     fn one(&mut self, record: &Record) {
         let at = record.at;
         match &record.event {
+            // Those of order stop nobody.
+            Event::RuleSet(event) if crate::rule::is_order(&event.rule.form) => {
+                self.known.remove(&event.rule.id);
+            }
             Event::RuleSet(event) => {
                 let before = self.known.remove(&event.rule.id);
                 let known = match before {
@@ -213,7 +217,7 @@ impl Rules {
             None
         };
         match &known.rule.form {
-            Form::Bounds(_) | Form::Approval(_) => None,
+            Form::Bounds(_) | Form::Approval(_) | Form::Allocation(_) | Form::Resolution(_) => None,
             Form::Contradiction(form) => both(&form.with, form.within_ms.0, false),
             Form::Exclusion(form) => both(&form.with, 0, false),
             Form::Separation(form) => both(&form.from, form.within_ms.0, true),
@@ -326,7 +330,11 @@ fn alike(one: &Rule, other: &Rule) -> bool {
             Form::CoolingOff(form) => form.for_ms.0 = 0,
             Form::Quota(form) => (form.max, form.window_ms.0) = (0.into(), 0),
             Form::Throttle(form) => (form.max, form.window_ms.0) = (0, 0),
-            Form::Bounds(_) | Form::Exclusion(_) | Form::Approval(_) => {}
+            Form::Bounds(_)
+            | Form::Exclusion(_)
+            | Form::Approval(_)
+            | Form::Allocation(_)
+            | Form::Resolution(_) => {}
         }
         rule
     };
