@@ -12,6 +12,7 @@ mod lanes;
 mod memory;
 mod peer;
 mod redis;
+mod rego;
 mod replay;
 mod report;
 mod restart;
@@ -53,6 +54,8 @@ enum Name {
     Rules,
     /// Two-phase commits over two PostgreSQL servers, beside the same updates alone.
     Txn,
+    /// A policy of 24 rules: evaluations, and permits over HTTP with and without it.
+    Rego,
     /// Through the runtime and SQLite with a real sync, 64 in flight, and one.
     Durable,
     /// 64 WebSocket sessions, beside Redis and etcd.
@@ -99,6 +102,7 @@ fn main() {
         Name::Core => core::run(args.seconds),
         Name::Rules => rules::run(args.seconds),
         Name::Txn => txn::run(args.seconds, args.dir.as_deref()),
+        Name::Rego => rego::run(args.seconds, args.dir.as_deref()),
         Name::Durable => durable::run(args.seconds, args.dir.as_deref()),
         Name::Session => session::run(args.seconds, args.dir.as_deref()),
         Name::Http => http::run(args.seconds, args.dir.as_deref()),

@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target {
         name: "session_client",
         run: targets::session_client,
@@ -63,6 +63,11 @@ pub const TARGETS: [Target; 9] = [
         name: "runs",
         run: targets::runs,
         seeds: seeds::runs,
+    },
+    Target {
+        name: "modules",
+        run: targets::modules,
+        seeds: seeds::modules,
     },
     Target {
         name: "manifest",

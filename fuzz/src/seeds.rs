@@ -48,6 +48,17 @@ pub fn queries() -> Vec<Vec<u8>> {
     lines(include_str!("../seeds/queries.txt"))
 }
 
+/// Modules of policies.
+#[must_use]
+pub fn modules() -> Vec<Vec<u8>> {
+    vec![
+        include_bytes!("../../bench/src/payments.rego").to_vec(),
+        b"package fleet\ndeny contains x if { some y in numbers.range(1, 9); x := sprintf(\"%d %s\", [y, input.request.agent]) }\n".to_vec(),
+        b"package fleet\nallow if f(input.request.parameters.amount) > 3\nf(x) := y if { y := x * x } else := 2\ntransform := {\"priority\": 3}\n".to_vec(),
+        b"package fleet\nimport rego.v1\napprove contains {\"reason\": \"x\", \"assignees\": [\"role:admin\"]} if { not input.agent.id; regex.match(`a+`, \"aa\") }\n".to_vec(),
+    ]
+}
+
 /// Files for `fleet apply`.
 #[must_use]
 pub fn manifest() -> Vec<Vec<u8>> {

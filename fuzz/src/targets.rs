@@ -12,7 +12,7 @@ use fleet_types::session::{self, ClientFrame, ServerFrame};
 use fleet_types::view::Page;
 use fleet_types::{
     Envelope, Pattern, PermitId, Record, RequestId, ResourcePath, ScopePath, Seq, action, agent,
-    budget, group, halt, limit, rule, scope, settings,
+    budget, group, halt, limit, policy, rule, scope, settings,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -70,6 +70,8 @@ pub fn bodies(data: &[u8]) {
     same::<halt::Order>(data);
     same::<limit::Limit>(data);
     same::<rule::Rule>(data);
+    same::<policy::Policy>(data);
+    same::<policy::Data>(data);
     same::<scope::Scope>(data);
     same::<settings::Settings>(data);
     same_text::<http::agents::StatusBody>(data);
@@ -223,6 +225,29 @@ fn run(file: &[u8], count: u64) {
     if is_sound {
         shelf.verify().expect("what is made of sound runs is sound");
     }
+}
+
+/// Modules of policies: what compiles is asked as well, on a stack as the server's.
+pub fn modules(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let module = match fleet_policy::compile(text) {
+        Ok(module) => module,
+        // A fault is shown, which is also under test.
+        Err(fault) => return drop(fault.to_string()),
+    };
+    let request = r#"{"request_id":"r","agent":"a","action":"pay","parameters":{"amount":7},"resources":[{"path":"a/b","mode":"shared"}]}"#;
+    let request = serde_json::from_str(request).expect("a request");
+    let empty = fleet_policy::Document::empty_fleet();
+    let agent = fleet_policy::Document::object([("id", empty.clone())]);
+    let input = fleet_policy::input(&request, agent, fleet_types::Time(1), false);
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(fleet_policy::STACK_BYTES);
+        let ask = || drop(module.evaluate(&input, &empty, fleet_policy::Bounds::default()));
+        let asked = thread.spawn_scoped(scope, ask).expect("a thread starts");
+        asked.join().expect("it never panics");
+    });
 }
 
 /// The file of `fleet apply`, which rules and their tests stand in too, and that of one rule.

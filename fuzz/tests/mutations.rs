@@ -85,6 +85,11 @@ fn runs() {
 }
 
 #[test]
+fn modules() {
+    mutations("modules");
+}
+
+#[test]
 fn manifest() {
     mutations("manifest");
 }

@@ -409,7 +409,7 @@ mod tests {
             ),
             (
                 "7",
-                "invalid type: integer `7`, expected one of `hello`, `heartbeat`, `request`, `finish`, `renew`, `extend`, `answer`, `acknowledge_halt`, `report`, `ready`, `bye`",
+                "invalid type: integer `7`, expected one of `hello`, `heartbeat`, `request`, `finish`, `renew`, `extend`, `answer`, `offer`, `vote`, `acknowledge_halt`, `report`, `ready`, `bye`",
             ),
             (r#"{"bye":{"id":9}} x"#, "trailing characters"),
         ] {

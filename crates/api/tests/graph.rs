@@ -1,9 +1,6 @@
 //! The dependency graph, through the real router.
 mod common;
 use common::{Doors, claim};
-use fleet_api::{App, Limits, Mode, router};
-use fleet_runtime::{Failure, Options};
-use fleet_types::Seq;
 use serde_json::{Value, json};
 
 const GRAPH: &str = "/v1/fleets/main/graph";
@@ -221,52 +218,4 @@ async fn keys_see_and_change_as_much_as_they_may() {
         let refused = doors.send_as(Some(&scoped), "GET", path, Value::Null).await;
         assert_eq!(refused.line(), "403 forbidden");
     }
-}
-
-/// Where retention has taken the beginning away, what is declared comes from the fleet and traffic from what is left.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_pruned_journal_loses_old_traffic_only() {
-    let mode = || Mode::open("127.0.0.1:1".parse().unwrap()).unwrap();
-    let options = Options {
-        snapshot_every: 50,
-        keep_events: Some(10),
-        ..Options::default()
-    };
-    let mut doors = Doors::start_with(mode(), Limits::default(), options).await;
-    declare(&doors, "agent:ann", "agent:bob").await;
-    ask(&doors, "ann", "old").await;
-    let tenant = "default".parse().unwrap();
-    let main = doors.app.fleet(&tenant, &"main".parse().unwrap()).await;
-    let main = main.unwrap();
-    let mut number = 0;
-    loop {
-        number += 1;
-        ask(&doors, "cid", &format!("{number}")).await;
-        match main.records_after(Seq(0), 1).await {
-            Err(Failure::Pruned(_)) => break,
-            Ok(_) => tokio::time::sleep(std::time::Duration::from_millis(20)).await,
-            Err(failure) => panic!("{failure}"),
-        }
-        assert!(number < 1_000, "nothing is pruned");
-    }
-    // Other doors, which begin their view only now.
-    doors.app.stop();
-    doors.app = App::start(doors.fleets.clone(), mode(), Limits::default())
-        .await
-        .unwrap();
-    doors.router = router(doors.app.clone());
-    let page = doors.get(&format!("{GRAPH}?count=1000")).await;
-    assert_eq!(page.status, 200, "{}", page.body);
-    let rows = ends(&page.body["items"]);
-    assert_eq!(rows[0], "agent:ann agent:bob");
-    assert!(rows.contains(&format!("agent:cid resource:ledger/{number}")));
-    assert!(
-        !rows.contains(&"agent:ann resource:ledger/old".to_owned()),
-        "{rows:?}"
-    );
-    assert_eq!(page.body["size"]["declared"], 1);
-    let ends = json!({"from": "agent:ann", "to": "agent:bob"});
-    doors.post("/v1/fleets/main/graph:undeclare", ends).await;
-    let page = doors.get(&format!("{GRAPH}?source=declared")).await;
-    assert_eq!(page.body["items"], json!([]));
 }

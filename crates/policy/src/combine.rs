@@ -59,6 +59,7 @@ pub fn judge<'a>(
             opinion: said.opinion,
             observed: policy.observed,
             reasons: said.reasons,
+            terms: said.terms,
         });
     }
     let stands = |judged: &Judgement| {

@@ -1,8 +1,10 @@
 //! What one module said, read from its answer; anything it should not have said is a failure.
 use fleet_types::Text;
-use fleet_types::policy::{Opinion, REASONS_MAX};
+use fleet_types::approval::Terms;
+use fleet_types::policy::{APPROVALS_MAX, Opinion, REASONS_MAX};
 use regorus::Value;
 use serde_json::{Map, Value as Json};
+use std::sync::Arc;
 
 /// Most values of a change of a request.
 const PATCH_VALUES_MAX: usize = 1_024;
@@ -21,6 +23,8 @@ pub struct Said {
     pub opinion: Opinion,
     /// Why.
     pub reasons: Vec<Text>,
+    /// Which approvals it wants; none: it does not say whom to ask.
+    pub terms: Vec<Arc<Terms>>,
     /// How it wants the request changed, where it lets it pass.
     pub patch: Option<Patch>,
 }
@@ -31,6 +35,7 @@ impl Said {
         Said {
             opinion: Opinion::Failed,
             reasons: vec![Text::clip(why.as_ref())],
+            terms: Vec::new(),
             patch: None,
         }
     }
@@ -45,8 +50,19 @@ impl Said {
 }
 
 fn read(answer: &Value, has_allow: bool) -> Result<Said, String> {
-    let deny = reasons("deny", one(answer, "deny"))?;
-    let approve = reasons("approve", one(answer, "approve"))?;
+    let deny = reasons("deny", one(answer, "deny"), |_| Ok(()))?;
+    let (mut terms, mut all_named) = (Vec::new(), true);
+    let approve = reasons("approve", one(answer, "approve"), |value| {
+        match wanted(value)? {
+            Some(wanted) if terms.len() < APPROVALS_MAX => terms.push(Arc::new(wanted)),
+            Some(_) => return Err(format!("approve wants more than {APPROVALS_MAX} approvals")),
+            None => all_named = false,
+        }
+        Ok(())
+    })?;
+    if !all_named {
+        terms.clear();
+    }
     let patch = match one(answer, "transform") {
         None => None,
         Some(value) => Some(patch(value)?),
@@ -60,6 +76,7 @@ fn read(answer: &Value, has_allow: bool) -> Result<Said, String> {
         Ok(Said {
             opinion,
             reasons,
+            terms: Vec::new(),
             patch: None,
         })
     };
@@ -77,6 +94,7 @@ fn read(answer: &Value, has_allow: bool) -> Result<Said, String> {
     Ok(Said {
         opinion,
         reasons: approve.unwrap_or_default(),
+        terms,
         patch,
     })
 }
@@ -88,7 +106,11 @@ fn one<'v>(answer: &'v Value, rule: &str) -> Option<&'v Value> {
 }
 
 /// The reasons that a rule gives; `None` when it gives none.
-fn reasons(rule: &str, value: Option<&Value>) -> Result<Option<Vec<Text>>, String> {
+fn reasons(
+    rule: &str,
+    value: Option<&Value>,
+    mut each: impl FnMut(&Value) -> Result<(), String>,
+) -> Result<Option<Vec<Text>>, String> {
     let Some(value) = value else {
         return Ok(None);
     };
@@ -107,6 +129,7 @@ fn reasons(rule: &str, value: Option<&Value>) -> Result<Option<Vec<Text>>, Strin
         if found.len() < REASONS_MAX {
             found.push(Text::clip(words));
         }
+        each(value)?;
         Ok(())
     };
     match value {
@@ -119,6 +142,27 @@ fn reasons(rule: &str, value: Option<&Value>) -> Result<Option<Vec<Text>>, Strin
         }
     }
     Ok(any.then_some(found))
+}
+
+/// The approval that an object with `assignees` wants: the terms of one, with the reason as its question.
+fn wanted(value: &Value) -> Result<Option<Terms>, String> {
+    if value["assignees"] == Value::Undefined {
+        return Ok(None);
+    }
+    let mut room = Room {
+        values: PATCH_VALUES_MAX,
+        bytes: PATCH_BYTES_MAX,
+    };
+    let mut json = room.json(value, 0)?;
+    if let Some(object) = json.as_object_mut()
+        && let Some(reason) = object.remove("reason")
+    {
+        object.entry("question").or_insert(reason);
+    }
+    let terms = serde_json::from_value(json);
+    terms
+        .map(Some)
+        .map_err(|error| format!("approve has no terms of an approval: {error}"))
 }
 
 fn patch(value: &Value) -> Result<Patch, String> {
@@ -160,7 +204,7 @@ struct Room {
 
 impl Room {
     fn json(&mut self, value: &Value, depth: usize) -> Result<Json, String> {
-        let too_large = || "transform is too large".to_owned();
+        let too_large = || "an answer is too large".to_owned();
         if depth > PATCH_DEPTH_MAX {
             return Err(too_large());
         }
@@ -170,11 +214,11 @@ impl Room {
             Value::Bool(bit) => (*bit).into(),
             Value::Number(number) => {
                 if number.as_big().is_some() && number.as_i128().is_none() {
-                    return Err("transform has a number of more than 128 bits".into());
+                    return Err("an answer has a number of more than 128 bits".into());
                 }
                 let text = number.format_decimal();
                 serde_json::from_str(&text)
-                    .map_err(|_| format!("transform has the number {text}"))?
+                    .map_err(|_| format!("an answer has the number {text}"))?
             }
             Value::String(text) => {
                 self.bytes = self.bytes.checked_sub(text.len()).ok_or_else(too_large)?;
@@ -198,14 +242,14 @@ impl Room {
                 let mut object = Map::new();
                 for (key, value) in map.iter() {
                     let Value::String(key) = key else {
-                        return Err("transform has a key that is no text".into());
+                        return Err("an answer has a key that is no text".into());
                     };
                     self.bytes = self.bytes.checked_sub(key.len()).ok_or_else(too_large)?;
                     object.insert(key.to_string(), self.json(value, depth + 1)?);
                 }
                 Json::Object(object)
             }
-            Value::Undefined => return Err("transform has an undefined value".into()),
+            Value::Undefined => return Err("an answer has an undefined value".into()),
         })
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A policy is a module with a case. It is evaluated in front of the queue; its verdict travels with the request, and
 //! the core enforces it. What is written here never evaluates anything.
+use crate::approval::Terms;
 use crate::id::{PermitId, PolicyId, Seq};
 use crate::permit::{Extend, Request};
 use crate::rule::{Case, Stage};
@@ -20,6 +21,8 @@ pub const MODULE_BYTES_MAX: usize = 64 * 1024;
 pub const DATA_BYTES_MAX: usize = 256 * 1024;
 /// Most reasons of one policy that are kept.
 pub const REASONS_MAX: usize = 16;
+/// Most approvals that one policy wants for a request.
+pub const APPROVALS_MAX: usize = 8;
 /// Most policies of a fleet.
 pub const COUNT_MAX: usize = 200;
 
@@ -232,6 +235,10 @@ pub struct Judgement {
     /// Why, in the policy's words; at most 16.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<Text>,
+    /// Which approvals it wants, on which terms; none: it does not say whom to ask.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<Terms>)]
+    pub terms: Vec<Arc<Terms>>,
 }
 
 /// What all policies that a request met said of it.

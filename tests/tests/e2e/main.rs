@@ -8,6 +8,7 @@ mod graph;
 mod halts;
 mod keys;
 mod permits;
+mod policies;
 mod quickstart;
 mod rule_life;
 mod rules;

@@ -270,11 +270,25 @@ fn the_examples_of_the_page() {
 /// Types what follows each `$ fleet` and compares what is said; a line that ends in … is compared up to there. How many
 /// lines were.
 pub fn type_in(server: &Server, lines: &str) -> usize {
+    type_in_at(server, lines, Path::new(""))
+}
+
+/// As [`type_in`], where files are named that lie in a folder.
+pub fn type_in_at(server: &Server, lines: &str, folder: &Path) -> usize {
     let mut said = String::new();
     let mut compared = 0;
     for line in lines.lines() {
         if let Some(command) = line.strip_prefix("$ fleet ") {
-            let output = server.fleet(&words(command));
+            let typed = words(command).into_iter().map(|word| {
+                let file = folder.join(word);
+                match file.is_file() {
+                    true => path(&file).to_owned(),
+                    false => word.to_owned(),
+                }
+            });
+            let typed: Vec<String> = typed.collect();
+            let typed: Vec<&str> = typed.iter().map(String::as_str).collect();
+            let output = server.fleet(&typed);
             said = format!("{}{}", output.stdout, output.stderr);
             continue;
         }

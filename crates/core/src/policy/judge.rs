@@ -2,10 +2,11 @@
 use super::PolicyKey;
 use crate::agent::Agent;
 use crate::decide::{Decided, rejected};
-use crate::permit::Phase;
-use crate::permit::WaitsOn;
+use crate::permit::gates::Stop;
+use crate::permit::{Phase, WaitsOn, request};
 use crate::state::State;
-use fleet_types::event::PermitRejudged;
+use fleet_types::event::{Denied, PermitRejudged};
+use fleet_types::explain::Gate;
 use fleet_types::permit::Request;
 use fleet_types::policy::{Rejudged, Verdict};
 use fleet_types::rule::Stage;
@@ -77,6 +78,17 @@ pub fn rejudge(state: &State, by: &Actor, rejudged: &Rejudged, now: Time) -> Dec
     let met = met(state, agent, permit.asked(), now);
     if !is_current(state, &met, Some(&rejudged.verdict)) {
         return Decided::unchanged();
+    }
+    // What people approved, or are asked to, is the request as it was: they are asked about another one anew.
+    if rejudged.request != permit.request && !state.approvals.of(permit.id).is_empty() {
+        let words = "policies have changed what it asks for, and approvals were asked for it as it was; ask again";
+        let stop = Stop::deny(Gate::Policy, Code::PolicyStale, words);
+        return Decided::event(Event::PermitDenied(Denied {
+            request: permit.request.clone(),
+            denial: request::denial(permit.id, *stop, Vec::new()),
+            rules: None,
+            policies: permit.judged.clone(),
+        }));
     }
     Decided::event(Event::PermitRejudged(PermitRejudged {
         permit: permit.id,

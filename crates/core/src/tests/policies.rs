@@ -55,6 +55,7 @@ pub fn judge(state: &State, request: &Arc<Request>, now: Time) -> (Arc<Request>,
             opinion: says(entry.policy.module.as_str(), request),
             observed: stage == Stage::Observe,
             reasons: Vec::new(),
+            terms: Vec::new(),
         });
     }
     judged.sort_by(|a, b| a.policy.cmp(&b.policy));

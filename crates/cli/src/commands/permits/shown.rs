@@ -86,6 +86,11 @@ impl Detail for Granted {
             ),
         ];
         lines.extend(versions(&self.0.versions));
+        if let Some(changed) = &self.0.changed {
+            // What may be done is not what was asked.
+            let changed = serde_json::to_string(changed).unwrap_or_default();
+            lines.push(("changed to", paint::waiting(&changed)));
+        }
         lines
     }
     fn name(&self) -> String {

@@ -194,9 +194,9 @@ fn pass_in_order(ask: &Ask<'_>, report: &mut Report) -> Result<Passed, Box<Stop>
     report.begin(Gate::Capability);
     capability::pass(ask)?;
     report.begin(Gate::Policy);
-    policy::pass(ask, report)?;
-    report.begin(Gate::Rules);
     let mut needs = Needs::new();
+    policy::pass(ask, &mut needs, report)?;
+    report.begin(Gate::Rules);
     let marks = rules::pass(ask, &mut needs, report)?;
     report.begin(Gate::Limits);
     let limits = limits::pass(ask, report)?;
@@ -220,8 +220,8 @@ pub fn pass_extension(ask: &Ask<'_>, claims: &[Claim]) -> Result<Option<Box<Note
     halt::pass(ask, &mut Report::default())?;
     agent_state::alive(ask)?;
     capability::resources(ask, claims)?;
-    policy::pass_extension(ask, claims)?;
     let mut needs = Needs::new();
+    policy::pass_extension(ask, &mut needs, claims)?;
     let notes = rules::pass_extension(ask, &mut needs, claims)?;
     approval::pass_extension(&needs)?;
     locks::free(ask, claims)?;

@@ -1,14 +1,17 @@
 //! What do the policies say? They were asked in front of the queue; here their verdict counts, if it is about what
 //! stands now.
-use super::{Ask, Report, Stop};
+use super::{Ask, Needs, Report, Stop};
+use crate::approval::check;
 use crate::policy::judge::{Met, is_current, met, names};
+use fleet_types::approval::{Need, Source};
 use fleet_types::explain::Gate;
 use fleet_types::lock::Claim;
 use fleet_types::permit::{Blocker, Request};
 use fleet_types::policy::{Judgement, Opinion, Verdict};
 use fleet_types::{Code, PolicyId, Text};
 
-pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<(), Box<Stop>> {
+/// What they want approved goes to `needs`, which the gate of approvals looks up.
+pub fn pass(ask: &Ask<'_>, needs: &mut Needs, report: &mut Report) -> Result<(), Box<Stop>> {
     if ask.verdict.is_none() && !ask.state.asks_policies() {
         return Ok(());
     }
@@ -22,11 +25,11 @@ pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<(), Box<Stop>> {
         let passes = matches!(judgement.opinion, Opinion::Allow | Opinion::Transform);
         report.saw(|| judgement.policy.to_string(), passes.into());
     }
-    enforce(verdict)
+    enforce(verdict, needs)
 }
 
 /// What a permit claims anew, while it holds. A verdict that is out of date is not waited for here.
-pub fn pass_extension(ask: &Ask<'_>, claims: &[Claim]) -> Result<(), Box<Stop>> {
+pub fn pass_extension(ask: &Ask<'_>, needs: &mut Needs, claims: &[Claim]) -> Result<(), Box<Stop>> {
     if ask.verdict.is_none() && !ask.state.asks_policies() {
         return Ok(());
     }
@@ -41,7 +44,7 @@ pub fn pass_extension(ask: &Ask<'_>, claims: &[Claim]) -> Result<(), Box<Stop>> 
             ..*stop
         })
     })?;
-    enforce(verdict)
+    enforce(verdict, needs)
 }
 
 /// The request as it was asked, before policies changed it.
@@ -66,7 +69,7 @@ fn current<'s>(ask: &Ask<'s>, met: &Met) -> Result<Option<&'s Verdict>, Box<Stop
     Err(Stop::wait(Gate::Policy, Code::PolicyStale, words, blocker))
 }
 
-fn enforce(verdict: Option<&Verdict>) -> Result<(), Box<Stop>> {
+fn enforce(verdict: Option<&Verdict>, needs: &mut Needs) -> Result<(), Box<Stop>> {
     let judged = verdict.map_or(&[][..], |verdict| &verdict.judged);
     let enforced = || judged.iter().filter(|judgement| !judgement.observed);
     let any = |wanted: Opinion| enforced().any(|judgement| judgement.opinion == wanted);
@@ -79,16 +82,26 @@ fn enforce(verdict: Option<&Verdict>) -> Result<(), Box<Stop>> {
             .filter(|judgement| matches!(judgement.opinion, Opinion::Deny | Opinion::Failed));
         return Err(stop(code, no));
     }
-    if any(Opinion::Approve) {
-        let asks = enforced().filter(|judgement| judgement.opinion == Opinion::Approve);
-        return Err(needs_approval(asks));
+    let asks = || enforced().filter(|judgement| judgement.opinion == Opinion::Approve);
+    // One that does not say whom to ask leaves nobody who could approve.
+    if asks().any(|judgement| judgement.terms.is_empty()) {
+        let asks = asks().filter(|judgement| judgement.terms.is_empty());
+        return Err(stop(Code::ApprovalRequired, asks));
+    }
+    for judgement in asks() {
+        for terms in &judgement.terms {
+            if let Err(rejection) = check::terms("approve", terms) {
+                let mut stop = stop(Code::PolicyFailed, std::iter::once(judgement));
+                stop.reason = format!("policy {}: {}", judgement.policy, rejection.message);
+                return Err(stop);
+            }
+            needs.push(Need {
+                source: Source::Policy(judgement.policy.text().clone()),
+                terms: terms.clone(),
+            });
+        }
     }
     Ok(())
-}
-
-/// Somebody must approve it. Until requests can wait for that, it is a denial that says so.
-fn needs_approval<'v>(asks: impl Iterator<Item = &'v Judgement>) -> Box<Stop> {
-    stop(Code::ApprovalRequired, asks)
 }
 
 fn stop<'v>(code: Code, judged: impl Iterator<Item = &'v Judgement>) -> Box<Stop> {
