@@ -77,7 +77,6 @@ pub struct Decision {
 
 /// What a party offers.
 #[derive(Args)]
-#[group(id = "offer", required = true, multiple = false, args = ["give_way", "insist", "swap", "split", "defer"])]
 pub struct Offer {
     /// Which
     conflict: ConflictId,
@@ -87,6 +86,14 @@ pub struct Offer {
     /// Whose permit; absent: the agent that the key is bound to
     #[arg(long)]
     agent: Option<AgentId>,
+    #[command(flatten)]
+    gives: Gives,
+}
+
+/// What is given: one of these.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub struct Gives {
     /// Give way: go last, or end before the deadline
     #[arg(long = "yield")]
     give_way: bool,
@@ -172,7 +179,7 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
         Command::Answer(offer) => {
             let (conflict, permit) = (offer.conflict, offer.permit);
             let agent = offer.agent.clone();
-            let answer = offer.answer()?;
+            let answer = offer.gives.answer()?;
             let offered = fleet
                 .offer(conflict, permit, agent.as_ref(), &answer)
                 .await?;
@@ -215,19 +222,19 @@ async fn decide(global: &Global, decision: Decision, revoke: bool) -> Outcome {
     Ok(())
 }
 
-impl Offer {
+impl Gives {
     fn answer(self) -> Outcome<Answer> {
         match self {
-            Offer { give_way: true, .. } => Ok(Answer::Yield {}),
-            Offer { insist: true, .. } => Ok(Answer::Insist {}),
-            Offer {
+            Gives { give_way: true, .. } => Ok(Answer::Yield {}),
+            Gives { insist: true, .. } => Ok(Answer::Insist {}),
+            Gives {
                 swap: Some(with), ..
             } => Ok(Answer::Swap { with }),
-            Offer {
+            Gives {
                 defer: Some(by), ..
             } => Ok(Answer::Defer { by }),
-            Offer { split, .. } if !split.is_empty() => Ok(Answer::Split { resources: split }),
-            Offer { .. } => Err(Failure::usage(
+            Gives { split, .. } if !split.is_empty() => Ok(Answer::Split { resources: split }),
+            Gives { .. } => Err(Failure::usage(
                 "say --yield, --swap, --split, --defer or --insist".to_owned(),
             )),
         }
