@@ -13,7 +13,7 @@ fn decide(records: &[Record], candidate: &Candidate) -> Report {
         changes_max: usize::MAX,
         ..Options::default()
     };
-    let mut source = records.to_vec().into_iter();
+    let mut source = records.iter().cloned();
     replay(&mut source, &fleet, candidate, &options, &mut |_| {}).unwrap()
 }
 

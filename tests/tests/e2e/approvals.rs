@@ -29,7 +29,7 @@ impl Waiting {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (sender, said) = mpsc::channel();
+        let (sender, said) = mpsc::sync_channel(LINES_MAX);
         listen(child.stdout.take().unwrap(), sender.clone());
         listen(child.stderr.take().unwrap(), sender);
         Waiting {

@@ -9,7 +9,7 @@ fn path(path: &Path) -> &str {
 const SMALL: &str =
     "package fleet\n\ndeny contains \"too large\" if input.request.parameters.amount > 10\n";
 
-fn ask<'a>(amount: &'a str) -> [&'a str; 7] {
+fn ask(amount: &str) -> [&str; 7] {
     [
         "permits",
         "request",

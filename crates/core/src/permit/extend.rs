@@ -45,12 +45,10 @@ pub fn decide(
             format!("permit {} waits for more already", permit.id),
         );
     }
-    if extend.wait_ms > state.settings.wait_ms_max {
-        let most = state.settings.wait_ms_max.0;
-        return invalid(
-            "wait_ms",
-            format!("wait_ms is more than this fleet's {most}"),
-        );
+    let most = state.settings.wait_ms_max;
+    if extend.wait_ms > most {
+        let words = format!("wait_ms is more than this fleet's {}", most.0);
+        return invalid("wait_ms", words);
     }
     let wanted = wanted(granted, extend);
     if wanted.is_empty() {

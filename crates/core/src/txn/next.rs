@@ -33,9 +33,11 @@ pub fn next(state: &State, id: TxnId, now: Time) -> Option<Events> {
 
 /// One no is enough; a yes from all commits. Who has done something on its own makes it an abort, and mixed.
 fn votes(txn: &Txn) -> Option<Events> {
-    let refused = |branch: &Branch| match branch.state {
-        BranchState::Refused | BranchState::CommittedAlone | BranchState::Lost => true,
-        _ => false,
+    let refused = |branch: &Branch| {
+        matches!(
+            branch.state,
+            BranchState::Refused | BranchState::CommittedAlone | BranchState::Lost
+        )
     };
     if let Some((id, branch)) = txn.branches.iter().find(|(_, branch)| refused(branch)) {
         let words = match branch.reason.is_empty() {

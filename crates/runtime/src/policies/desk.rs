@@ -246,6 +246,10 @@ impl Desk {
         }
     }
 
+    #[allow(
+        clippy::result_large_err,
+        reason = "what finds no room goes back to whoever must answer it"
+    )]
     fn put(
         &self,
         shared: &Arc<Shared>,

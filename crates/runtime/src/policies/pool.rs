@@ -51,15 +51,18 @@ struct Ring {
     working: usize,
 }
 
+/// A compiled module, or why it does not compile.
+pub type Compiled = Result<Arc<Module>, Arc<str>>;
+
 /// Compiled modules by the hash of their text.
 #[derive(Default)]
 pub struct Modules {
-    by_hash: Mutex<HashMap<Hash, Result<Arc<Module>, Arc<str>>>>,
+    by_hash: Mutex<HashMap<Hash, Compiled>>,
 }
 
 impl Modules {
     /// The module of a text, compiled if need be. A text that is not what was hashed is none.
-    pub fn get(&self, of: &Hash, text: &str) -> Result<Arc<Module>, Arc<str>> {
+    pub fn get(&self, of: &Hash, text: &str) -> Compiled {
         if let Some(known) = lock(&self.by_hash).get(of) {
             return known.clone();
         }

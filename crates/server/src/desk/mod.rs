@@ -32,6 +32,10 @@ pub struct Desks {
 }
 
 /// What the runtime tells of opened fleets, and where it is heard.
+#[allow(
+    clippy::disallowed_methods,
+    reason = "each fleet is announced once when it opens: never more than there are fleets"
+)]
 pub fn announcements() -> (Opened, Announcements) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let opened = move |key: &FleetKey, handle: &Handle| {

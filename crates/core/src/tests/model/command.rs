@@ -170,7 +170,7 @@ impl Driver {
 
     /// With what policies say of it; now and then without, or with what they said of something else.
     fn judged(&mut self, commands: Vec<(Actor, Command)>, how: u8) -> Vec<(Actor, Command)> {
-        if how % 8 == 0 {
+        if how.is_multiple_of(8) {
             return commands;
         }
         let judged = |(by, command)| {

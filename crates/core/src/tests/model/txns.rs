@@ -265,7 +265,7 @@ impl Driver {
                     0 => json!({"postgres": {"url": {"env": "CONNECTOR_X"}}}),
                     _ => json!({"webhook": {"url": "http://h/", "secret": {"file": "x"}}}),
                 };
-                let name = if a % 2 == 0 { "db" } else { "hook" };
+                let name = if a.is_multiple_of(2) { "db" } else { "hook" };
                 let body = match c % 8 {
                     7 => json!({"remove": {"connector": name}}),
                     _ => json!({"set": {"id": name, "to": to}}),
@@ -305,15 +305,15 @@ impl Driver {
                 }})
             }
             4 | 5 => json!({"enlist": {"txn": id, "agent": owner, "branch": {
-                "id": format!("x{}", b % 3), "participant": connector(if b % 2 == 0 { "db" } else { "hook" }),
+                "id": format!("x{}", b % 3), "participant": connector(if b.is_multiple_of(2) { "db" } else { "hook" }),
             }}}),
             6 | 7 => {
                 let (permit, holder) = self.permit(b);
                 json!({"hold": {"txn": id, "agent": holder, "permit": permit}})
             }
             8 => json!({"commit": {"txn": id, "agent": owner}}),
-            9 if c % 4 == 0 => json!({"abort": {"txn": id, "agent": owner}}),
-            10 if c % 4 == 0 => {
+            9 if c.is_multiple_of(4) => json!({"abort": {"txn": id, "agent": owner}}),
+            10 if c.is_multiple_of(4) => {
                 let branch = txn.and_then(|txn| {
                     let (id, _) = txn
                         .branches
