@@ -13,7 +13,8 @@ fn decide(records: &[Record], candidate: &Candidate) -> Report {
         changes_max: usize::MAX,
         ..Options::default()
     };
-    let mut source = records.iter().cloned();
+    let records: Vec<Record> = records.into();
+    let mut source = records.into_iter();
     replay(&mut source, &fleet, candidate, &options, &mut |_| {}).unwrap()
 }
 

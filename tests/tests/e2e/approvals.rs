@@ -4,9 +4,11 @@ use fleet_tests::{Server, binary, fleet_at};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::time::{Duration, Instant};
 
+/// Lines of one command that may wait to be read.
+const LINES_MAX: usize = 1_024;
 /// How long a command that waits may take to say something.
 const WITHIN: Duration = Duration::from_secs(20);
 
@@ -60,7 +62,7 @@ impl Drop for Waiting {
     }
 }
 
-fn listen(source: impl Read + Send + 'static, sender: Sender<String>) {
+fn listen(source: impl Read + Send + 'static, sender: SyncSender<String>) {
     std::thread::spawn(move || {
         for line in BufReader::new(source).lines().map_while(Result::ok) {
             let _ = sender.send(line);
