@@ -37,10 +37,6 @@ const EXEMPT: &Exempt = &[
         "a list: one arm for each event, and what is asked where the record answers with it",
     ),
     (
-        "crates/core/src/permit/queue.rs",
-        "to be split: where waiters stand (enter, leave), and whose turn it is (next_for, again)",
-    ),
-    (
         "crates/core/src/reply.rs#of",
         "a table: one arm for each event that answers somebody",
     ),
