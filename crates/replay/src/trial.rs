@@ -7,7 +7,7 @@ use fleet_types::permit::{
 use fleet_types::trial::{Ask, Expect, Given, Test, Verdict};
 use fleet_types::{
     Actor, Answer, Command, Envelope, Millis, PermitId, Rejection, Reply, RequestId, ResourcePath,
-    RuleId, Time,
+    Time,
 };
 use serde::Serialize;
 use std::sync::Arc;
@@ -123,7 +123,7 @@ impl Told {
                 decision: Verdict::Denied,
                 code: Some(denial.code),
                 gate: Some(denial.gate),
-                rule: denial.blocker.as_ref().and_then(rule_of),
+                rule: denial.blocker.as_ref().and_then(Blocker::rule).cloned(),
             },
             reason: denial.reason.to_string(),
         }
@@ -132,7 +132,7 @@ impl Told {
     fn queued(queued: &Queued) -> Told {
         Told {
             answer: Expect {
-                rule: rule_of(&queued.waits_for),
+                rule: queued.waits_for.rule().cloned(),
                 ..expect(Verdict::Queued)
             },
             reason: String::new(),
@@ -163,22 +163,6 @@ fn expect(decision: Verdict) -> Expect {
         code: None,
         gate: None,
         rule: None,
-    }
-}
-
-fn rule_of(blocker: &Blocker) -> Option<RuleId> {
-    match blocker {
-        Blocker::Rule { rule, .. } => Some(rule.clone()),
-        Blocker::Halt { .. }
-        | Blocker::AgentConcurrency { .. }
-        | Blocker::Limit { .. }
-        | Blocker::Approval { .. }
-        | Blocker::Policy { .. }
-        | Blocker::Version { .. }
-        | Blocker::Budget { .. }
-        | Blocker::Lock { .. }
-        | Blocker::Turn { .. }
-        | Blocker::Cycle { .. } => None,
     }
 }
 

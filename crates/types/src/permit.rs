@@ -489,6 +489,26 @@ pub enum Blocker {
     },
 }
 
+impl Blocker {
+    /// The rule, if one stands in the way.
+    #[must_use]
+    pub fn rule(&self) -> Option<&RuleId> {
+        match self {
+            Blocker::Rule { rule, .. } => Some(rule),
+            Blocker::Halt { .. }
+            | Blocker::AgentConcurrency { .. }
+            | Blocker::Limit { .. }
+            | Blocker::Policy { .. }
+            | Blocker::Approval { .. }
+            | Blocker::Version { .. }
+            | Blocker::Budget { .. }
+            | Blocker::Lock { .. }
+            | Blocker::Turn { .. }
+            | Blocker::Cycle { .. } => None,
+        }
+    }
+}
+
 /// What was charged to a limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct LimitCharge {

@@ -3,7 +3,7 @@ use super::Lane;
 use crate::log::ended;
 use crate::report::{Answer, ResultOf};
 use fleet_types::permit::{Blocker, Denial};
-use fleet_types::{Event, PermitId, RuleId, Time};
+use fleet_types::{Event, PermitId, Time};
 
 impl Lane<'_> {
     /// Notes what happened to permits.
@@ -89,23 +89,7 @@ impl Answer {
             waited,
             code: Some(denial.code),
             gate: Some(denial.gate),
-            rule: rule_of(denial.blocker.as_ref()),
+            rule: denial.blocker.as_ref().and_then(Blocker::rule).cloned(),
         }
-    }
-}
-
-pub(super) fn rule_of(blocker: Option<&Blocker>) -> Option<RuleId> {
-    match blocker? {
-        Blocker::Rule { rule, .. } => Some(rule.clone()),
-        Blocker::Halt { .. }
-        | Blocker::AgentConcurrency { .. }
-        | Blocker::Limit { .. }
-        | Blocker::Approval { .. }
-        | Blocker::Policy { .. }
-        | Blocker::Version { .. }
-        | Blocker::Budget { .. }
-        | Blocker::Lock { .. }
-        | Blocker::Turn { .. }
-        | Blocker::Cycle { .. } => None,
     }
 }

@@ -19,7 +19,6 @@ use fleet_types::{
     Actor, AgentId, Command, Envelope, Epoch, Event, HaltId, Millis, PermitId, Record, Reply,
     RuleId, Time,
 };
-use follow::rule_of;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -398,7 +397,7 @@ impl<'c> Lane<'c> {
                     waited: true,
                     code: None,
                     gate: None,
-                    rule: rule_of(Some(&queued.waits_for)),
+                    rule: queued.waits_for.rule().cloned(),
                 }
             }
             Ok(Reply::Decision(Decision::Denied(denial))) => Answer::denied(&denial, false),
