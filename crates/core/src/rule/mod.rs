@@ -64,7 +64,7 @@ pub struct Rules {
 }
 
 /// One case of a rule.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Slot(u32);
 
 impl Slot {
@@ -258,12 +258,12 @@ pub fn keys(
     request: &Request,
     mut each: impl FnMut(SmolStr),
 ) {
-    let whole = |path: &str| pattern.is_none_or(|pattern| pattern.matches(path));
+    let is_asked = |path: &str| pattern.is_none_or(|pattern| pattern.matches(path));
     match per.parts() {
         // Most are about one part: its text is shared, not made anew.
         [Part::Resource] => {
             let claims = request.resources.iter().map(|claim| claim.path.text());
-            return claims.filter(|path| whole(path)).cloned().for_each(each);
+            return claims.filter(|path| is_asked(path)).cloned().for_each(each);
         }
         [Part::Agent] => return each(request.agent.text().clone()),
         _ => {}
@@ -279,7 +279,7 @@ pub fn keys(
     }
     for claim in &request.resources {
         let path = claim.path.as_str();
-        if whole(path) {
+        if is_asked(path) {
             each(format_smolstr!("{front}{path}"));
         }
     }

@@ -151,7 +151,7 @@ impl Tally {
             return;
         };
         // What some rule does not count hides nothing from it.
-        let hides = |other: &Done| done.seq > fit.since && (other.how, done.how).hidden(fit);
+        let hides = |other: &Done| done.seq > fit.since && hides(done.how, other.how, fit);
         let is_hidden = |other: &Done| match fit.keep {
             Keep::All => false,
             Keep::LastOfEach => other.agent == done.agent && hides(other),
@@ -239,20 +239,12 @@ impl fmt::Debug for Tally {
     }
 }
 
-trait Hidden {
-    fn hidden(self, fit: &Fit) -> bool;
-}
-
-impl Hidden for (How, How) {
-    /// Whether the second, being later, says all that the first does.
-    fn hidden(self, fit: &Fit) -> bool {
-        match self {
-            (_, How::Completed) | (How::Unknown, How::Unknown) | (How::Failed, How::Unknown) => {
-                true
-            }
-            (How::Completed, How::Unknown) => !fit.completes,
-            (_, How::Failed) => false,
-        }
+/// Whether what is later says all that is earlier does.
+fn hides(later: How, earlier: How, fit: &Fit) -> bool {
+    match (later, earlier) {
+        (How::Completed, _) | (How::Unknown, How::Unknown | How::Failed) => true,
+        (How::Unknown, How::Completed) => !fit.completes,
+        (How::Failed, _) => false,
     }
 }
 
