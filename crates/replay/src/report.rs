@@ -31,8 +31,12 @@ pub struct Report {
     pub extensions_not_asked: u64,
     /// Commands about agents and halts that a lane refused though the record carried them out.
     pub refused: u64,
-    /// Events of approvals, transactions and policies, which are not decided anew: a request that waited for an approval waits on.
+    /// Events of transactions, and of what was decided about conflicts, which are not carried out anew.
     pub not_decided: u64,
+    /// Approvals that the candidate asks for. Whom the record did not ask does not answer.
+    pub approvals_asked: u64,
+    /// Approvals that the rules as they were ask for.
+    pub approvals_asked_before: u64,
     /// What the candidate answers differently.
     pub changed: Counts,
     /// By the rule that makes the difference: that which stops, or stopped before.
@@ -60,6 +64,8 @@ impl Report {
             extensions_not_asked: 0,
             refused: 0,
             not_decided: 0,
+            approvals_asked: 0,
+            approvals_asked_before: 0,
             changed: Counts::default(),
             by_rule: BTreeMap::new(),
             by_agent: Vec::new(),

@@ -6,10 +6,9 @@ use crate::lane::Lane;
 use crate::log::Log;
 use crate::report::{Answer, Report};
 use crate::source::Source;
-use fleet_core::{State, adopt, apply_record, read};
+use fleet_core::{State, apply_record};
 use fleet_journal::FleetKey;
-use fleet_types::event::PolicyRemoved;
-use fleet_types::{Actor, Event, PermitId, Record, Seq, Text, Time};
+use fleet_types::{PermitId, Record, Seq, Time};
 use std::sync::mpsc::{SyncSender, sync_channel};
 
 /// Which part of the record, and how much is told of it.
@@ -88,7 +87,6 @@ pub fn replay(
     report.last = state.seq();
     report.to = state.now();
 
-    without_policies(&mut state);
     // Both from the same bytes, so that what is derived is derived alike.
     let snapshot = state.to_snapshot();
     drop(state);
@@ -140,22 +138,11 @@ pub fn replay(
         let mut report = now.compare.finish();
         report.refused = before.refused;
         report.not_decided = before.not_decided;
+        report.approvals_asked = now.lane.asked_for;
+        report.approvals_asked_before = before.asked_for;
         report.extensions_not_asked = before.extensions_not_asked;
         Ok(report)
     })
-}
-
-/// Policies are asked in front of the queue, by a server; here nobody asks them, in neither lane.
-fn without_policies(state: &mut State) {
-    let (now, mut records) = (state.now(), Vec::new());
-    while let Some(policy) = read::policies(state, None, None, 1).items.pop() {
-        let removed = Event::PolicyRemoved(PolicyRemoved {
-            policy: policy.policy.id,
-            reason: Text::default(),
-        });
-        adopt(state, removed, &Actor::System, now, &mut records);
-        records.clear();
-    }
 }
 
 /// Portions that the baseline may be ahead of the candidate.

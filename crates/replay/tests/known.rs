@@ -1,7 +1,8 @@
 //! Short histories whose every answer is known.
-use fleet_core::{State, step};
+use fleet_core::{State, read, step};
 use fleet_journal::FleetKey;
 use fleet_replay::{Candidate, End, Kind, Options, Report, replay};
+use fleet_types::approval::Phase;
 use fleet_types::permit::Decision;
 use fleet_types::rule::Rule;
 use fleet_types::{Actor, Command, Envelope, PermitId, Record, Reply, Time};
@@ -60,6 +61,20 @@ impl Scribe {
         let finish = json!({"permit": permit, "agent": agent, "ending": "completed"});
         let done = self.run(ms, "permit", json!({"finish": finish}));
         assert!(done.is_some());
+    }
+
+    /// Bob answers the only approval that is open.
+    fn approve(&mut self, ms: u64) {
+        let filter = read::ApprovalFilter {
+            state: Some(Phase::Open),
+            ..read::ApprovalFilter::default()
+        };
+        let open = read::approvals(&self.state, &filter, self.state.now(), None, 2).items;
+        assert_eq!(open.len(), 1);
+        let verb = json!({"answer": {"approval": open[0].approval, "option": "approve"}});
+        let speaks_as = json!({"agent": "bob"});
+        let body = json!({"proof": {"role": "agent"}, "speaks_as": speaks_as, "verb": verb});
+        assert!(self.run(ms, "approval", body).is_some());
     }
 
     fn replay(&self, candidate: &Candidate, from_ms: u64) -> Report {
@@ -149,6 +164,50 @@ fn what_was_never_granted_takes_as_long_as_its_action_does() {
     );
     let rules: Vec<&str> = report.by_rule.keys().map(|rule| rule.as_str()).collect();
     assert_eq!(rules, ["apart", "cool"]);
+}
+
+#[test]
+fn who_was_asked_answers_as_much_later_and_nobody_else_does() {
+    let mut scribe = Scribe::new();
+    let asks = |action: &str| {
+        let form = json!({"approval": {"assignees": [{"agent": "bob"}]}});
+        rule(&format!("ask-{action}"), json!({"action": action}), form)
+    };
+    scribe.rule(&asks("b"));
+    let knows = scribe.ask(0, "bob", "c", 0);
+    scribe.complete(10, knows, "bob");
+    let first = scribe.ask(100, "ann", "a", 0);
+    let asked = scribe.ask(200, "cid", "b", 5_000);
+    scribe.approve(500); // 300 ms after the question.
+    scribe.complete(600, asked, "cid"); // 100 ms after the grant.
+    scribe.complete(1_000, first, "ann");
+    // The question comes at 1,000 now, the answer at 1,300; it holds until 1,400.
+    let hit = scribe.ask(1_350, "dan", "a", 0);
+    scribe.complete(1_360, hit, "dan");
+    let free = scribe.ask(1_450, "dan", "a", 0);
+    scribe.complete(1_460, free, "dan");
+    let candidate = Candidate {
+        rules: vec![exclusion()],
+        ..Candidate::default()
+    };
+    let report = scribe.replay(&candidate, 0);
+    assert_eq!(
+        kinds(&report),
+        [(hit, Kind::NewlyDenied, End::Completed)],
+        "{report:#?}"
+    );
+    assert_eq!(
+        (report.approvals_asked, report.approvals_asked_before),
+        (1, 1)
+    );
+    // Nobody was asked about these, so nobody approves them.
+    let candidate = Candidate {
+        rules: vec![asks("a")],
+        ..Candidate::default()
+    };
+    let report = scribe.replay(&candidate, 0);
+    let denied = [first, hit, free].map(|permit| (permit, Kind::NewlyDenied, End::Completed));
+    assert_eq!(kinds(&report), denied);
 }
 
 #[test]

@@ -20,6 +20,10 @@ impl Lane<'_> {
                     let answer = Answer::denied(&event.denial, true);
                     self.over(event.denial.permit, Some(answer));
                 }
+                Event::ApprovalAsked(event) => {
+                    self.asked_for += 1;
+                    self.asks(event, record.at);
+                }
                 Event::PermitFinished(event) => self.over(event.finish.permit, None),
                 event => {
                     for permit in ended(event) {

@@ -2,22 +2,27 @@
 //!
 //! Permits, halts and epochs have their own names here, as they are places in the journal: what the record calls them is
 //! mapped. A lane whose answers are those of the record has the same names, and nothing is mapped.
+mod acts;
+mod approvals;
 mod fleet;
 mod follow;
+mod policies;
 
 use crate::candidate::Candidate;
 use crate::log::{Log, each_permit, ended};
 use crate::report::{Answer, ResultOf};
+use acts::Act;
 use ahash::AHashMap;
+use approvals::{Question, Said};
 use fleet_core::{State, adopt, next_deadline, read, step};
-use fleet_types::event::{Denied, Extended};
+use fleet_types::approval::{Source, Verb};
+use fleet_types::event::{ApprovalDecided, ApprovalMoot};
 use fleet_types::instance::InstanceKey;
-use fleet_types::permit::{
-    Command as Permit, Decision, Ending, Extend, Finish, Holder, Request, ViewState,
-};
+use fleet_types::permit::{Decision, Holder, Request, ViewState};
+use fleet_types::policy::Verdict;
 use fleet_types::{
-    Actor, AgentId, Command, Envelope, Epoch, Event, HaltId, Millis, PermitId, Record, Reply,
-    RuleId, Time,
+    Actor, AgentId, ApprovalId, Command, Envelope, Epoch, Event, HaltId, Millis, PermitId, Record,
+    Reply, RuleId, Seq, Time,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -32,6 +37,12 @@ pub struct Lane<'c> {
     recorded: AHashMap<PermitId, PermitId>,
     epochs: AHashMap<InstanceKey, Epochs>,
     halts: AHashMap<HaltId, HaltId>,
+    /// Approvals that the record has asked for.
+    questions: AHashMap<ApprovalId, Question>,
+    /// Where policies and their data were set here, by where the record set them.
+    places: AHashMap<Seq, Seq>,
+    /// Where the last event lies here that was taken over from the record.
+    adopted_at: Seq,
     /// What will be asked later than the record asked it, or was never asked there.
     due: BTreeMap<(Time, u64), Act>,
     count: u64,
@@ -43,8 +54,10 @@ pub struct Lane<'c> {
     /// Rules that a candidate leaves out, and that were not there yet.
     pub unseen: BTreeSet<RuleId>,
     pub refused: u64,
-    /// Events of approvals, transactions and policies, which are passed over.
+    /// Events of transactions, and of what was decided about conflicts, which are passed over.
     pub not_decided: u64,
+    /// Approvals that were asked for.
+    pub asked_for: u64,
     pub extensions_not_asked: u64,
 }
 
@@ -55,6 +68,10 @@ struct Own {
     granted_at: Option<Time>,
     /// What its holder did in the record while it waits here, and how long after the grant.
     later: Vec<(u64, Act)>,
+    /// What it was asked to have approved here, and when.
+    asked: Vec<(Source, Time)>,
+    /// What the record says to questions that are not asked here yet, and how long after the question.
+    said: Vec<(u64, Said)>,
     /// Its end is arranged: what the record says of it counts no more.
     ends_by_itself: bool,
     /// In the record it ended without a word of its holder, so here it does too.
@@ -64,24 +81,6 @@ struct Own {
 struct Epochs {
     recorded: Epoch,
     own: Epoch,
-}
-
-/// What a holder does with a permit, called as in the record.
-#[derive(Clone)]
-enum Act {
-    Finish(Actor, Finish),
-    Renew(Actor, PermitId, Millis),
-    Extend(Actor, Arc<Extend>),
-}
-
-impl Act {
-    fn permit(&self) -> PermitId {
-        match self {
-            Act::Finish(_, finish) => finish.permit,
-            Act::Renew(_, permit, _) => *permit,
-            Act::Extend(_, extend) => extend.permit,
-        }
-    }
 }
 
 impl<'c> Lane<'c> {
@@ -95,12 +94,19 @@ impl<'c> Lane<'c> {
                 agent: view.request.agent,
                 granted_at: view.granted_at.filter(|_| view.state != ViewState::Queued),
                 later: Vec::new(),
+                asked: Vec::new(),
+                said: Vec::new(),
                 ends_by_itself: false,
                 was_lost: false,
             };
             own.insert(view.permit, permit);
             recorded.insert(view.permit, view.permit);
         });
+        let questions: AHashMap<ApprovalId, Question> =
+            approvals::open_in(&state).into_iter().collect();
+        for question in questions.values() {
+            question.stands_in(&mut own);
+        }
         let mut epochs = AHashMap::new();
         read::each_connected(&state, |key, epoch| {
             let same = Epochs {
@@ -116,6 +122,9 @@ impl<'c> Lane<'c> {
             recorded,
             epochs,
             halts: AHashMap::new(),
+            questions,
+            places: AHashMap::new(),
+            adopted_at: Seq(0),
             due: BTreeMap::new(),
             count: 0,
             records: Vec::new(),
@@ -124,6 +133,7 @@ impl<'c> Lane<'c> {
             unseen: BTreeSet::new(),
             refused: 0,
             not_decided: 0,
+            asked_for: 0,
             extensions_not_asked: 0,
         }
     }
@@ -187,11 +197,16 @@ impl<'c> Lane<'c> {
         let is_first = |permit: PermitId| permit.0 == record.seq;
         match &record.event {
             Event::PermitGranted(event) if is_first(event.permit) => {
-                self.ask(event.permit, &event.request, by, at);
+                let judged = (&event.request, event.policies.as_deref());
+                self.ask(event.permit, judged, by, at);
             }
-            Event::PermitQueued(event) => self.ask(event.permit, &event.request, by, at),
+            Event::PermitQueued(event) => {
+                let judged = (&event.request, event.policies.as_deref());
+                self.ask(event.permit, judged, by, at);
+            }
             Event::PermitDenied(event) if is_first(event.denial.permit) => {
-                self.ask(event.denial.permit, &event.request, by, at);
+                let judged = (&event.request, event.policies.as_deref());
+                self.ask(event.denial.permit, judged, by, at);
             }
             // Who waits is let in, or its time is over: that follows.
             Event::PermitGranted(_) | Event::PermitRequeued(_) => return false,
@@ -210,7 +225,7 @@ impl<'c> Lane<'c> {
                 return self.extend(event, by, at, log);
             }
             Event::PermitExtensionQueued(event) => {
-                let act = Act::Extend(by.clone(), event.extend.clone());
+                let act = Act::Extend(by.clone(), event.extend.clone(), event.policies.clone());
                 return self.act_as_recorded(act, at, log);
             }
             Event::PermitExtensionDenied(_) if *by != Actor::System => {
@@ -235,22 +250,40 @@ impl<'c> Lane<'c> {
                 return false;
             }
 
-            // Who approves, what policies say, and what happens together: not decided anew.
-            Event::PolicySet(_)
-            | Event::PolicyRemoved(_)
-            | Event::PolicyDataSet(_)
-            | Event::PermitRejudged(_)
-            | Event::ApprovalAsked(_)
-            | Event::ApprovalAnswered(_)
-            | Event::ApprovalDecided(_)
-            | Event::ApprovalEscalated(_)
-            | Event::ApprovalReassigned(_)
+            Event::ApprovalAsked(event) => {
+                self.was_asked(ApprovalId(record.seq), event, at);
+                return false;
+            }
+            Event::ApprovalAnswered(event) => {
+                return self.answered(event.approval, by, &event.voice);
+            }
+            Event::ApprovalEscalated(event) if *by != Actor::System => {
+                let verb = Verb::Escalate {
+                    approval: event.approval,
+                    reason: event.reason.clone(),
+                };
+                return self.steer(event.approval, by, verb, at);
+            }
+            Event::ApprovalReassigned(event) => return self.reassigned(by, event, at),
+            Event::ApprovalDecided(ApprovalDecided { approval, .. })
+            | Event::ApprovalMoot(ApprovalMoot { approval }) => {
+                self.questions.remove(approval);
+                return false;
+            }
+            // By its deadline: that follows.
+            Event::ApprovalEscalated(_)
             | Event::ApprovalCommented(_)
-            | Event::ApprovalSlaBreached(_)
-            | Event::ApprovalMoot(_)
-            | Event::ApprovalDelegated(_)
-            | Event::ApprovalDelegationEnded(_)
-            | Event::TxnBegun(_)
+            | Event::ApprovalSlaBreached(_) => return false,
+            Event::ApprovalDelegated(_) | Event::ApprovalDelegationEnded(_) => {
+                self.adopt(&record.event, by, at);
+            }
+            Event::PolicySet(_) | Event::PolicyRemoved(_) | Event::PolicyDataSet(_) => {
+                self.policies_change(record);
+            }
+            Event::PermitRejudged(event) => self.rejudged(event, at),
+
+            // What happens together does so by its permits.
+            Event::TxnBegun(_)
             | Event::TxnEnlisted(_)
             | Event::TxnHeld(_)
             | Event::TxnPreparing(_)
@@ -309,75 +342,16 @@ impl<'c> Lane<'c> {
         true
     }
 
-    /// Permits granted here in this instant that the record has not granted: completed after the time that their action
-    /// typically takes, or in flight until their lease ends.
-    fn settle(&mut self, log: &Log) {
-        for permit in std::mem::take(&mut self.fresh) {
-            if log.granted_at(permit).is_some() {
-                continue; // Its holder does what it did there.
-            }
-            let Some(own) = self.own.get_mut(&permit) else {
-                continue;
-            };
-            if own.was_lost {
-                continue;
-            }
-            let (agent, since) = (own.agent.clone(), own.granted_at);
-            let action = read::permit(&self.state, own.id).map(|view| view.request.action);
-            let span = action.and_then(|action| log.typical(&action));
-            if let (Some(since), Some(span)) = (since, span) {
-                own.ends_by_itself = true;
-                let finish = Finish {
-                    permit,
-                    agent,
-                    ending: Ending::Completed,
-                    cost: None,
-                    latency_ms: None,
-                };
-                self.later(since.after(span), Act::Finish(Actor::System, finish));
-            }
-        }
-    }
-
-    /// Who waits takes its request back.
-    fn withdraw(&mut self, event: &Denied, by: &Actor, at: Time) -> bool {
-        let waits = self.own.get(&event.denial.permit);
-        if waits.is_none_or(|own| own.granted_at.is_some()) {
-            return false; // It was denied here, or granted before, and ends by itself.
-        }
-        let finish = Finish {
-            permit: event.denial.permit,
-            agent: event.request.agent.clone(),
-            ending: Ending::Cancelled,
-            cost: None,
-            latency_ms: None,
-        };
-        self.act(Act::Finish(by.clone(), finish), at);
-        true
-    }
-
-    fn extend(&mut self, event: &Extended, by: &Actor, at: Time, log: &Log) -> bool {
-        let Some(own) = self.own.get(&event.permit) else {
-            return false;
-        };
-        let extend = Extend {
-            permit: event.permit,
-            agent: own.agent.clone(),
-            resources: event.resources.clone(),
-            wait_ms: Millis(0),
-        };
-        self.act_as_recorded(Act::Extend(by.clone(), extend.into()), at, log)
-    }
-
-    fn later(&mut self, at: Time, act: Act) {
-        self.count += 1;
-        self.due.insert((at, self.count), act);
-    }
-
-    fn ask(&mut self, permit: PermitId, request: &Arc<Request>, by: &Actor, at: Time) {
+    fn ask(
+        &mut self,
+        permit: PermitId,
+        (request, said): (&Arc<Request>, Option<&Verdict>),
+        by: &Actor,
+        at: Time,
+    ) {
         let request = self.named_here(request);
         let agent = request.agent.clone();
-        let command = Command::Permit(Permit::Request(request));
+        let command = Command::Permit(self.judged(request, said));
         let envelope = Envelope {
             by: by.clone(),
             command,
@@ -420,6 +394,8 @@ impl<'c> Lane<'c> {
                 agent,
                 granted_at,
                 later: Vec::new(),
+                asked: Vec::new(),
+                said: Vec::new(),
                 ends_by_itself: false,
                 was_lost: false,
             };
@@ -453,71 +429,12 @@ impl<'c> Lane<'c> {
         }
     }
 
-    /// What a holder did, as long after the grant here as it did it after the grant there. Returns whether now.
-    fn act_as_recorded(&mut self, act: Act, at: Time, log: &Log) -> bool {
-        let permit = act.permit();
-        let Some(own) = self.own.get_mut(&permit) else {
-            return false; // Denied here, or over.
-        };
-        if own.ends_by_itself {
-            return false;
-        }
-        let after = at.micros_since(log.granted_at(permit).unwrap_or(at));
-        match own.granted_at {
-            None => {
-                own.later.push((after, act));
-                false
-            }
-            Some(granted) if granted.0 + after > at.0 => {
-                self.later(Time(granted.0 + after), act);
-                false
-            }
-            Some(_) => {
-                self.act(act, at);
-                true
-            }
-        }
-    }
-
-    fn act(&mut self, act: Act, at: Time) {
-        let Some(own) = self.own.get(&act.permit()) else {
-            return; // It is over: expired, or taken back.
-        };
-        let id = own.id;
-        let (by, command) = match act {
-            Act::Finish(by, finish) => (
-                by,
-                Permit::Finish(Finish {
-                    permit: id,
-                    ..finish
-                }),
-            ),
-            Act::Renew(by, _, ttl) => {
-                let agent = own.agent.clone();
-                let ttl_ms = Some(ttl);
-                (
-                    by,
-                    Permit::Renew {
-                        permit: id,
-                        agent,
-                        ttl_ms,
-                    },
-                )
-            }
-            Act::Extend(by, extend) => {
-                let extend = Extend {
-                    permit: id,
-                    ..(*extend).clone()
-                };
-                (by, Permit::Extend(extend.into()))
-            }
-        };
-        self.run(by, Command::Permit(command), at);
-    }
-
     fn adopt(&mut self, event: &Event, by: &Actor, at: Time) {
         let now = at.max(self.state.now());
         adopt(&mut self.state, event.clone(), by, now, &mut self.records);
+        // Deadlines that were due come before it.
+        let own = self.records.iter().find(|record| record.event == *event);
+        self.adopted_at = own.map_or(self.state.seq(), |record| record.seq);
         self.follow();
     }
 

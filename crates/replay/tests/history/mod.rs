@@ -1,11 +1,17 @@
 //! A small world that random commands are tried on, as the runtime would.
-use fleet_core::{State, next_deadline, step};
+mod policies;
+
+use fleet_core::{State, next_deadline, read, step};
+use fleet_types::approval::Phase;
+use fleet_types::permit::{self, Extend, Request};
+use fleet_types::policy::{Judged, JudgedExtend, Rejudged};
 use fleet_types::rule::Rule;
 use fleet_types::{
     Actor, Command, Envelope, Epoch, Event, HaltId, Millis, PermitId, Record, Reply, Time,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// Rules that histories and candidates are made of.
 pub const RULES: &[&str] = &[
@@ -18,6 +24,8 @@ pub const RULES: &[&str] = &[
     r#"{"when":{"action":"b"},"form":{"separation":{"from":{"action":"a"},"within_ms":5000}}}"#,
     r#"{"form":{"throttle":{"max":3,"window_ms":2000,"per":["agent"]}}}"#,
     r#"{"stage":"observe","form":{"cooling_off":{"for_ms":500}}}"#,
+    r#"{"when":{"action":"b"},"form":{"approval":{"assignees":[{"group":"board"}],"needed":2,"deadline_ms":2000}}}"#,
+    r#"{"when":{"action":"a"},"form":{"approval":{"assignees":[{"role":"operator"}],"deadline_ms":900,"escalate_to":[{"assignees":[{"agent":"dee"}]}],"on_deadline":"escalate"}}}"#,
 ];
 
 pub fn rule(at: usize, id: &str) -> Rule {
@@ -74,12 +82,22 @@ pub enum Op {
     Limit {
         max: u8,
     },
+    Answer {
+        nth: u8,
+        who: u8,
+        how: u8,
+    },
+    Policy {
+        slot: u8,
+        module: u8,
+        how: u8,
+    },
 }
 
 /// Any of them; those that make traffic more often.
 pub fn op() -> impl Strategy<Value = Op> {
     any::<([u8; 6], bool, bool, u16)>().prop_map(|([kind, a, b, c, d, e], x, y, ms)| {
-        match kind % 24 {
+        match kind % 30 {
             0..=7 => Op::Ask {
                 agent: a,
                 action: b,
@@ -108,7 +126,17 @@ pub fn op() -> impl Strategy<Value = Op> {
             },
             21 => Op::Halt { agent: a, mode: b },
             22 => Op::Release { nth: a },
-            _ => Op::Limit { max: a },
+            23 => Op::Limit { max: a },
+            24..=27 => Op::Answer {
+                nth: a,
+                who: b,
+                how: c,
+            },
+            _ => Op::Policy {
+                slot: a,
+                module: b,
+                how: c,
+            },
         }
     })
 }
@@ -134,8 +162,14 @@ impl History {
         let settings =
             json!({"default_decision": "allow", "auto_register": true, "ttl_ms_default": 3000});
         history.local(command("configure", settings));
+        let board = json!({"id": "board", "members": ["ann", "bob", "dee"]});
+        for agent in ["ann", "bob", "cid", "dee"] {
+            history.local(command("agent", json!({"register": {"id": agent}})));
+        }
+        history.local(command("group", json!({"set": board})));
         for op in ops {
             history.one(op);
+            history.rejudge();
         }
         history
     }
@@ -167,6 +201,78 @@ impl History {
 
     fn local(&mut self, command: Command) -> Option<Reply> {
         self.run(Actor::Local, command)
+    }
+
+    /// Asks with what policies say.
+    fn ask(&mut self, request: Arc<Request>) {
+        let (request, verdict) = policies::judge(&self.state, &request);
+        let asked = match verdict.filled() {
+            None => permit::Command::Request(request),
+            Some(verdict) => permit::Command::Judged(Box::new(Judged {
+                request,
+                verdict: *verdict,
+                attempts: 0,
+            })),
+        };
+        self.local(Command::Permit(asked));
+    }
+
+    fn extend(&mut self, extend: Arc<Extend>) {
+        let verdict = read::extension(&self.state, &extend)
+            .and_then(|asked| policies::judge(&self.state, &Arc::new(asked)).1.filled());
+        let asked = match verdict {
+            None => permit::Command::Extend(extend),
+            Some(verdict) => permit::Command::JudgedExtend(Box::new(JudgedExtend {
+                extend,
+                verdict: *verdict,
+                attempts: 0,
+            })),
+        };
+        self.local(Command::Permit(asked));
+    }
+
+    /// What waits since policies have changed is judged anew.
+    fn rejudge(&mut self) {
+        for found in read::unjudged(&self.state, 1_000) {
+            let (request, verdict) = policies::judge(&self.state, &found.asked);
+            let rejudged = Rejudged {
+                permit: found.permit,
+                request,
+                verdict,
+            };
+            let command = permit::Command::Rejudge(Box::new(rejudged));
+            self.run(Actor::System, Command::Permit(command));
+        }
+    }
+
+    /// Somebody answers an open approval, escalates it, gives it to others, or lets another answer.
+    fn answer(&mut self, nth: u8, who: u8, how: u8) {
+        let filter = read::ApprovalFilter {
+            state: Some(Phase::Open),
+            ..read::ApprovalFilter::default()
+        };
+        let open = read::approvals(&self.state, &filter, self.state.now(), None, 1_000).items;
+        let Some(view) = open.get(usize::from(nth) % open.len().max(1)) else {
+            return;
+        };
+        let approval = view.approval;
+        let verb = match how % 8 {
+            0 => json!({"escalate": {"approval": approval}}),
+            1 => json!({"reassign": {"approval": approval, "assignees": [{"agent": "dee"}]}}),
+            2 => json!({"delegate": {"to": {"agent": "cid"}, "for_ms": 3_000}}),
+            3 => json!({"answer": {"approval": approval, "option": "reject"}}),
+            _ => json!({"answer": {"approval": approval, "option": "approve"}}),
+        };
+        let (by, role) = match who % 5 {
+            4 => (Actor::Key("k1".parse().unwrap()), "operator"),
+            at => {
+                let agent = ["ann", "bob", "cid", "dee"][usize::from(at)];
+                (Actor::Agent(agent.parse().unwrap()), "agent")
+            }
+        };
+        let body =
+            json!({"proof": {"role": if how % 8 == 1 { "admin" } else { role }}, "verb": verb});
+        self.run(by, command("approval", body));
     }
 
     /// A live permit, and whose.
@@ -201,7 +307,7 @@ impl History {
                 if let (true, Some(epoch)) = (session, self.epochs[usize::from(at % 3)]) {
                     request["instance"] = json!({"id": "one", "epoch": epoch});
                 }
-                self.local(command("permit", json!({"request": request})));
+                self.ask(serde_json::from_value(request).unwrap());
             }
             Op::End { nth, how } => {
                 if let Some((permit, agent)) = self.permit(*nth) {
@@ -226,11 +332,11 @@ impl History {
             } => {
                 if let Some((permit, agent)) = self.permit(*nth) {
                     let wait_ms = if *wait { 1_500 } else { 0 };
-                    let body = json!({"extend": {
+                    let extend = json!({
                         "permit": permit, "agent": agent, "wait_ms": wait_ms,
                         "resources": [{"path": format!("x/{}", resource % 3), "mode": "exclusive"}],
-                    }});
-                    self.local(command("permit", body));
+                    });
+                    self.extend(serde_json::from_value(extend).unwrap());
                 }
             }
             Op::Sleep { ms } => {
@@ -295,6 +401,17 @@ impl History {
                 let measure = json!({"concurrency": {"max": 1 + max % 4}});
                 let limit = json!({"id": "busy", "each": "agent", "measure": measure});
                 self.local(command("limit", json!({"set": limit})));
+            }
+            Op::Answer { nth, who, how } => self.answer(*nth, *who, *how),
+            Op::Policy { slot, module, how } => {
+                let module = policies::MODULES[usize::from(module % 4)];
+                let body = match how % 8 {
+                    0..=3 => json!({"remove": {"policy": format!("y{}", slot % 2)}}),
+                    4 => policies::set(slot % 2, module, "observe"),
+                    5 => json!({"set_data": {"data": {"n": how}}}),
+                    _ => policies::set(slot % 2, module, "enforce"),
+                };
+                self.local(command("policy", body));
             }
         }
     }

@@ -274,7 +274,7 @@ fn show(global: &Global, report: &Report) -> Outcome {
         ),
         (
             report.not_decided,
-            "event of approvals, transactions and policies is not decided anew",
+            "event of transactions and decided conflicts is not carried out anew",
         ),
     ] {
         if count > 0 {
@@ -303,6 +303,12 @@ fn show(global: &Global, report: &Report) -> Outcome {
     ] {
         let words = paint::bold(&format!("{words:17}"));
         output::write(&format!("{words} {}{more}\n", show::number(count)))?;
+    }
+    let (now, before) = (report.approvals_asked, report.approvals_asked_before);
+    if now + before > 0 {
+        let words = paint::bold(&format!("{:17}", "approvals asked"));
+        let (now, before) = (show::number(now), show::number(before));
+        output::write(&format!("{words} {now}, where it was {before}\n"))?;
     }
     match report.is_unchanged() {
         true => Ok(()),
