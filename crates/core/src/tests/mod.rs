@@ -3,9 +3,11 @@
 //! `UPDATE_EXPECT=1 cargo test -p fleet-core` writes scripts and tables anew; commit that only if you understand why
 //! they changed.
 mod bank;
+mod crashing;
 mod explain;
 mod foresight;
 mod fuzz;
+mod journey;
 mod model;
 mod policies;
 mod script;
