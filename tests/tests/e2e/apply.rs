@@ -59,6 +59,35 @@ fn what_is_not_declared_is_left_alone_or_pruned() {
 }
 
 #[test]
+fn connectors_are_declared_without_their_marks() {
+    let server = Server::dev();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fleet.yaml");
+    let declare = |text: &str, prune: &[&str]| {
+        std::fs::write(&file, text).unwrap();
+        let command = ["apply", "-f", path(&file), "-o", "json"];
+        verbs(&server.fleet(&[&command, prune].concat()))
+    };
+    let eu = "connectors:\n  - id: eu\n    to: { postgres: { url: { env: CONNECTOR_EU } } }\n";
+    assert_eq!(declare(eu, &[]), ["create"]);
+    let mark = || {
+        server
+            .fleet(&["connectors", "get", "eu", "-o", "json"])
+            .json()["mark"]
+            .clone()
+    };
+    let given = mark();
+    assert!(given.as_str().is_some_and(|mark| !mark.is_empty()));
+    assert_eq!(declare(eu, &[]), ["unchanged"]);
+    assert_eq!(
+        declare(&format!("{eu}    timeout_ms: 5000\n"), &[]),
+        ["update"]
+    );
+    assert_eq!(mark(), given);
+    assert_eq!(declare("connectors: []\n", &["--prune"]), ["remove"]);
+}
+
+#[test]
 fn every_mistake_is_shown_in_its_place() {
     let server = Server::dev();
     let folder = tempfile::tempdir().unwrap();

@@ -10,6 +10,7 @@ use crate::paint;
 use fleet_types::action::Action;
 use fleet_types::agent::Definition;
 use fleet_types::budget::Budget;
+use fleet_types::connector::Connector;
 use fleet_types::graph::Edge;
 use fleet_types::group::Group;
 use fleet_types::limit::Limit;
@@ -53,15 +54,27 @@ pub struct Document {
     pub policies: Option<Vec<Declared>>,
     /// Budgets.
     pub budgets: Option<Vec<Budget>>,
+    /// Ways to outside systems that take part in transactions.
+    pub connectors: Option<Vec<Connector>>,
     /// Declared edges of the dependency graph.
     pub graph: Option<Vec<Edge>>,
     /// Tests of the rules: not part of the fleet, and for `fleet rules test` only.
     pub tests: Option<Vec<Test>>,
 }
 
-const SECTIONS: [&str; 11] = [
-    "settings", "scopes", "actions", "agents", "groups", "limits", "rules", "policies", "budgets",
-    "graph", "tests",
+const SECTIONS: [&str; 12] = [
+    "settings",
+    "scopes",
+    "actions",
+    "agents",
+    "groups",
+    "limits",
+    "rules",
+    "policies",
+    "budgets",
+    "connectors",
+    "graph",
+    "tests",
 ];
 
 /// Something wrong, and where.
@@ -154,6 +167,12 @@ impl Document {
                     .iter()
                     .flatten()
                     .map(|budget| budget.id.to_string())
+                    .collect(),
+                "connectors" => self
+                    .connectors
+                    .iter()
+                    .flatten()
+                    .map(|connector| connector.id.to_string())
                     .collect(),
                 "graph" => self
                     .graph
@@ -249,6 +268,7 @@ fn mistakes(tree: &Place, text: &str) -> Vec<Mistake> {
                         "rules" => try_entry::<Rule>(tree, entry, &way, text, notes),
                         "graph" => try_entry::<Edge>(tree, entry, &way, text, notes),
                         "policies" => try_entry::<Declared>(tree, entry, &way, text, notes),
+                        "connectors" => try_entry::<Connector>(tree, entry, &way, text, notes),
                         "tests" => try_entry::<Test>(tree, entry, &way, text, notes),
                         _ => try_entry::<Budget>(tree, entry, &way, text, notes),
                     }

@@ -6,6 +6,7 @@ use fleet_client::{Error, Fleet};
 use fleet_types::action::Action;
 use fleet_types::agent::Definition;
 use fleet_types::budget::Budget;
+use fleet_types::connector::{Connector, Mark};
 use fleet_types::graph::view::{Filter, Source};
 use fleet_types::graph::{Edge, Ends};
 use fleet_types::group::Group;
@@ -15,7 +16,8 @@ use fleet_types::rule::Rule;
 use fleet_types::scope::Scope;
 use fleet_types::settings::Settings;
 use fleet_types::{
-    AgentId, BudgetId, Code, GroupId, LimitId, Pattern, PolicyId, RuleId, ScopePath, view,
+    AgentId, BudgetId, Code, ConnectorId, GroupId, LimitId, Pattern, PolicyId, RuleId, ScopePath,
+    view,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -69,6 +71,7 @@ pub(super) enum Step {
     Rule(Box<Rule>),
     Policy(Box<Policy>),
     Budget(Box<Budget>),
+    Connector(Box<Connector>),
     Edge(Edge),
     RemoveScope(ScopePath),
     RemoveAction(Pattern),
@@ -78,6 +81,7 @@ pub(super) enum Step {
     RemoveRule(RuleId),
     RemovePolicy(PolicyId),
     RemoveBudget(BudgetId),
+    RemoveConnector(ConnectorId),
     RemoveEdge(Ends),
 }
 
@@ -93,6 +97,7 @@ impl Step {
             Step::Rule(rule) => fleet.put_rule(rule).await,
             Step::Policy(policy) => fleet.put_policy(policy).await,
             Step::Budget(budget) => fleet.put_budget(budget).await,
+            Step::Connector(connector) => fleet.put_connector(connector).await,
             Step::Edge(edge) => fleet.declare_edge(edge).await,
             Step::RemoveScope(path) => fleet.remove_scope(path).await,
             Step::RemoveAction(pattern) => fleet.remove_action(pattern).await,
@@ -102,6 +107,7 @@ impl Step {
             Step::RemoveRule(rule) => fleet.remove_rule(rule).await,
             Step::RemovePolicy(policy) => fleet.remove_policy(policy).await,
             Step::RemoveBudget(budget) => fleet.remove_budget(budget).await,
+            Step::RemoveConnector(connector) => fleet.remove_connector(connector).await,
             Step::RemoveEdge(ends) => fleet.undeclare_edge(ends).await,
         };
         match done {
@@ -341,6 +347,21 @@ impl Plan {
                 remove,
             );
         }
+        if let Some(mut declared) = document.connectors {
+            let there = fleet.connectors().await?.into_iter();
+            let there = by_name(there.map(unmarked), |it| it.id.to_string());
+            // Marks are the server's.
+            declared.iter_mut().for_each(|it| it.mark = Mark::default());
+            let remove = |it: &Connector| Some(Step::RemoveConnector(it.id.clone()));
+            all.section(
+                "connector",
+                Some(declared),
+                &there,
+                |it| it.id.to_string(),
+                |it| Step::Connector(Box::new(it)),
+                remove,
+            );
+        }
         if document.graph.is_some() {
             let there = by_name(declared_edges(fleet).await?.into_iter(), edge_name);
             let remove = |edge: &Edge| Some(Step::RemoveEdge(edge.ends()));
@@ -374,6 +395,13 @@ fn agent_name(agent: &Definition) -> String {
 
 fn edge_name(edge: &Edge) -> String {
     format!("{} → {}", edge.from, edge.to)
+}
+
+fn unmarked(connector: Connector) -> Connector {
+    Connector {
+        mark: Mark::default(),
+        ..connector
+    }
 }
 
 async fn declared_edges(fleet: &Fleet) -> Result<Vec<Edge>, Error> {
