@@ -2,6 +2,7 @@
 use super::rules::type_in;
 use fleet_tests::Server;
 use serde_json::Value;
+use std::time::Duration;
 
 /// What a view may forget over a restart: nothing.
 fn whole(server: &Server) -> (Value, Value) {
@@ -154,4 +155,47 @@ fn the_examples_of_the_page() {
         .filter_map(|block| block.strip_prefix("console\n"));
     let answers: usize = blocks.map(|lines| type_in(&server, lines)).sum();
     assert!(answers >= 12, "{answers} answers");
+}
+
+/// What is declared comes from the fleet's state, traffic from what retention has left.
+#[test]
+fn a_pruned_journal_loses_old_traffic_only() {
+    const ROUNDS_MAX: u32 = 20;
+    let mut server = Server::with_keys();
+    server.set("FLEET_SNAPSHOT_EVERY", "10");
+    server.set("FLEET_KEEP_EVENTS", "10");
+    // Agents register themselves on `fleet dev` only.
+    for agent in ["ann", "pay-0", "pay-1", "pay-2"] {
+        let allow = ["--allow-action", "**", "--allow-resource", "**"];
+        server
+            .fleet(&[&["agents", "register", agent], &allow[..]].concat())
+            .ok();
+    }
+    server
+        .fleet(&["graph", "declare", "agent:pay-1", "agent:quotes"])
+        .ok();
+    let ask = ["permits", "request", "pay", "--agent", "ann", "-x", "old"];
+    server.fleet(&ask).ok();
+    let knows = |edges: &Value, from: &str, to: &str| {
+        let mut edges = edges.as_array().unwrap().iter();
+        edges.any(|edge| edge["from"] == from && edge["to"] == to)
+    };
+    for round in 0.. {
+        work(&server, 8 * round);
+        work(&server, 8 * round + 4);
+        // Snapshots, on which retention follows, are looked for once a second.
+        std::thread::sleep(Duration::from_millis(1_200));
+        server.kill();
+        server.start_again();
+        let (edges, _) = whole(&server);
+        assert!(knows(&edges, "agent:pay-1", "agent:quotes"), "{edges}");
+        assert!(
+            knows(&edges, "agent:pay-0", "action:payment.send"),
+            "{edges}"
+        );
+        if !knows(&edges, "agent:ann", "resource:old") {
+            break;
+        }
+        assert!(round < ROUNDS_MAX, "nothing is pruned: {edges}");
+    }
 }
