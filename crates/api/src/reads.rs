@@ -31,7 +31,7 @@ const STEP: usize = 1_000;
 /// As of which place in the journal the state is.
 #[must_use]
 pub fn seq(state: &State) -> Seq {
-    read::status(state).seq
+    state.seq()
 }
 
 /// The fleet at a glance.

@@ -37,6 +37,24 @@ pub struct Status {
     pub locks_held: u64,
     /// Halts in force.
     pub halts: u64,
+    /// Approvals that somebody is to answer.
+    #[serde(default)]
+    pub approvals_open: u64,
+    /// Conflicts that are not over.
+    #[serde(default)]
+    pub conflicts: u64,
+    /// Those of them that are before a person.
+    #[serde(default)]
+    pub conflicts_escalated: u64,
+    /// Transactions that are not over.
+    #[serde(default)]
+    pub transactions: u64,
+    /// Those of them that go on only once a person has resolved a branch.
+    #[serde(default)]
+    pub transactions_stuck: u64,
+    /// Policies in force that cannot be asked, so that every request that meets them is denied.
+    #[serde(default)]
+    pub policies_broken: u64,
     /// Request ids whose first answer is in memory; older ones lie on disk and are not counted.
     pub requests_remembered: u64,
     /// What has happened since the fleet began.

@@ -190,7 +190,10 @@ fn people_answer_with_keys_and_a_restart_forgets_nothing() {
     // What is open is open after the server was killed, and who answers then is heard.
     server.kill();
     server.start_again();
+    let open = || server.fleet(&["status", "-o", "json"]).json()["approvals_open"].clone();
+    assert_eq!(open(), 1);
     fleet_at(&server.url, Some(&boss_key), &approve).ok();
+    assert_eq!(open(), 0);
     fleet_at(&server.url, Some(&boss_key), &approve).failed(5, "approval_closed");
     let permits = ["permits", "list", "--state", "granted", "-o", "json"];
     let granted = server.fleet(&permits).json();

@@ -15,5 +15,12 @@ use fleet_types::{FleetId, view};
 )]
 pub async fn get(door: Door) -> Result<axum::Json<view::Status>> {
     door.caller.may(Operation::ReadStatus)?;
-    Ok(axum::Json(door.read(reads::status).await?))
+    let (mut status, policies) = door
+        .read(|state| (reads::status(state), state.asks_policies()))
+        .await?;
+    if policies {
+        let broken = door.handle.look_at_policies(|sight, _| sight.broken());
+        status.policies_broken = broken.await?.len() as u64;
+    }
+    Ok(axum::Json(status))
 }

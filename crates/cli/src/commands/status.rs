@@ -7,6 +7,7 @@ use clap::Args;
 use fleet_types::instance::InstanceState;
 use fleet_types::view::Status;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Show the fleet at a glance
 #[derive(Args)]
@@ -42,9 +43,43 @@ pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
 fn hint(status: &Status) {
     if status.halts > 0 {
         eprintln!("\nhalts are in force: `fleet halts list`; `fleet release HALT` lets go");
+    } else if status.policies_broken > 0 {
+        eprintln!("\npolicies that cannot be asked deny what they look at: `fleet policies list`");
+    } else if status.transactions_stuck > 0 {
+        eprintln!("\ntransactions wait for a person: `fleet txn list`; `fleet txn resolve --help`");
+    } else if status.conflicts_escalated > 0 {
+        eprintln!("\nconflicts wait for a person: `fleet conflicts list`");
     } else if status.agents == 0 {
         eprintln!("\nno agents yet: `fleet agents register AGENT`, or `fleet apply -f fleet.yaml`");
     }
+}
+
+/// `12, 3 need a person`.
+fn of_which(all: u64, worse: u64, words: &str) -> String {
+    match worse {
+        0 => show::number(all),
+        worse => format!(
+            "{}, {}",
+            show::number(all),
+            paint::bad(&format!("{} {words}", show::number(worse)))
+        ),
+    }
+}
+
+/// `2 idle, 1 halted`.
+fn instances(states: &BTreeMap<InstanceState, u64>) -> String {
+    let shown: Vec<String> = states
+        .iter()
+        .map(|(state, count)| {
+            let text = format!("{count} {}", show::word(state));
+            match state {
+                InstanceState::Halted | InstanceState::Failed => paint::bad(&text),
+                InstanceState::Draining | InstanceState::Recovering => paint::waiting(&text),
+                InstanceState::Idle | InstanceState::Active | InstanceState::Busy => text,
+            }
+        })
+        .collect();
+    show::joined(&shown, ", ", "none connected")
 }
 
 #[derive(Serialize)]
@@ -66,20 +101,15 @@ impl Detail for Shown {
             permits_waiting,
             locks_held,
             halts,
+            approvals_open,
+            conflicts,
+            conflicts_escalated,
+            transactions,
+            transactions_stuck,
+            policies_broken,
             totals,
             ..
         } = &self.status;
-        let instances: Vec<String> = instances
-            .iter()
-            .map(|(state, count)| {
-                let text = format!("{count} {}", show::word(state));
-                match state {
-                    InstanceState::Halted | InstanceState::Failed => paint::bad(&text),
-                    InstanceState::Draining | InstanceState::Recovering => paint::waiting(&text),
-                    InstanceState::Idle | InstanceState::Active | InstanceState::Busy => text,
-                }
-            })
-            .collect();
         let denied: u64 = totals.denied.values().sum();
         let why: Vec<String> = totals
             .denied
@@ -94,7 +124,7 @@ impl Detail for Shown {
             0 => "0 waiting".to_owned(),
             count => paint::waiting(&format!("{} waiting", show::number(*count))),
         };
-        vec![
+        let mut lines = vec![
             ("fleet", self.fleet.clone()),
             (
                 "as of",
@@ -102,15 +132,27 @@ impl Detail for Shown {
             ),
             ("halts", halts),
             ("agents", show::number(*agents)),
-            (
-                "instances",
-                show::joined(&instances, ", ", "none connected"),
-            ),
+            ("instances", self::instances(instances)),
             (
                 "permits",
                 format!("{} held, {waiting}", show::number(*permits_granted)),
             ),
             ("locks", format!("{} held", show::number(*locks_held))),
+            (
+                "approvals",
+                match approvals_open {
+                    0 => "none to answer".to_owned(),
+                    open => paint::waiting(&format!("{} to answer", show::number(*open))),
+                },
+            ),
+            (
+                "conflicts",
+                of_which(*conflicts, *conflicts_escalated, "before a person"),
+            ),
+            (
+                "txns",
+                of_which(*transactions, *transactions_stuck, "need a person"),
+            ),
             (
                 "so far",
                 format!(
@@ -126,7 +168,12 @@ impl Detail for Shown {
                 ),
             ),
             ("denied", show::joined(&why, ", ", "none")),
-        ]
+        ];
+        if *policies_broken > 0 {
+            let words = format!("{} cannot be asked", show::number(*policies_broken));
+            lines.push(("policies", paint::bad(&words)));
+        }
+        lines
     }
 
     fn name(&self) -> String {

@@ -1,6 +1,7 @@
-//! The fleet at a glance. Costs a pass over the agents' instances, not over permits.
+//! The fleet at a glance. Costs a pass over the agents' instances and what is in dispute or under way, not over permits.
 use super::agents::state_of;
 use crate::state::State;
+use fleet_types::conflict::State as Phase;
 use fleet_types::view::Status;
 
 /// The fleet at a glance.
@@ -14,6 +15,8 @@ pub fn status(state: &State) -> Status {
         permits_waiting: state.permits.waiting,
         locks_held: state.locks.held as u64,
         halts: state.halts.active.len() as u64,
+        approvals_open: state.approvals.open as u64,
+        transactions: state.txns.live.len() as u64,
         requests_remembered: state.memory.len() as u64,
         totals: state.totals.clone(),
         ..Status::default()
@@ -25,5 +28,17 @@ pub fn status(state: &State) -> Status {
             }
         }
     }
+    for record in state.conflicts.records.values() {
+        match record.phase(state.now) {
+            Phase::Open | Phase::Resolving => status.conflicts += 1,
+            Phase::Escalated => {
+                status.conflicts += 1;
+                status.conflicts_escalated += 1;
+            }
+            Phase::Resolved => {}
+        }
+    }
+    let live = state.txns.live.iter().filter_map(|id| state.txns.find(*id));
+    status.transactions_stuck = live.filter(|txn| txn.is_stuck()).count() as u64;
     status
 }

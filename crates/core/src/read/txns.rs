@@ -3,7 +3,7 @@ use super::page;
 use crate::state::State;
 use crate::txn::{Branch, Txn, due, gid};
 use fleet_types::connector::Connector;
-use fleet_types::txn::{BranchState, BranchView, View};
+use fleet_types::txn::{BranchView, View};
 use fleet_types::view::Page;
 use fleet_types::{BranchId, ConnectorId, TxnId};
 
@@ -69,10 +69,7 @@ fn view(state: &State, txn: &Txn, with_log: bool) -> View {
         reason: verdict
             .map(|verdict| verdict.reason.clone())
             .unwrap_or_default(),
-        stuck: txn
-            .branches
-            .values()
-            .any(|it| it.state == BranchState::Stuck),
+        stuck: txn.is_stuck(),
         branches: txn
             .branches
             .iter()

@@ -978,13 +978,18 @@ impl Player {
                 let status = crate::read::status(state);
                 vec![
                     format!(
-                        "agents {}, instances {:?}, granted {}, waiting {}, locks {}, halts {}, remembered {}",
+                        "agents {}, instances {:?}, granted {}, waiting {}, locks {}, halts {}, approvals {}, conflicts {} ({} escalated), transactions {} ({} stuck), remembered {}",
                         status.agents,
                         status.instances,
                         status.permits_granted,
                         status.permits_waiting,
                         status.locks_held,
                         status.halts,
+                        status.approvals_open,
+                        status.conflicts,
+                        status.conflicts_escalated,
+                        status.transactions,
+                        status.transactions_stuck,
                         status.requests_remembered
                     ),
                     format!("{:?}", status.totals),

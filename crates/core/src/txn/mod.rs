@@ -202,6 +202,12 @@ impl Txn {
             .is_some_and(|pivot| matches!(pivot.state, BranchState::Doing | BranchState::Stuck))
     }
 
+    /// Whether a branch waits for a person.
+    pub fn is_stuck(&self) -> bool {
+        let mut branches = self.branches.values();
+        branches.any(|branch| branch.state == BranchState::Stuck)
+    }
+
     fn pivot(&self) -> Option<&Branch> {
         let is_pivot = |branch: &&Branch| branch.step.as_ref().is_some_and(|step| step.pivot);
         self.branches.values().find(is_pivot)
