@@ -17,8 +17,8 @@ use fleet_types::settings::Settings;
 use fleet_types::view::{self, Page};
 use fleet_types::{
     Actor, AgentId, ApprovalId, BudgetId, ConnectorId, FleetId, GroupId, HaltId, LimitId, Pattern,
-    PermitId, PolicyId, Rejection, ResourcePath, RuleId, ScopePath, Seq, TenantId, Time, Token,
-    TxnId, action, txn,
+    PermitId, PolicyId, Rejection, ResourcePath, Role, RuleId, ScopePath, Seq, TenantId, Time,
+    Token, TxnId, action, txn,
 };
 use fleet_types::{ConflictId, PlanId, conflict, plan};
 use std::sync::Arc;
@@ -116,6 +116,24 @@ pub fn agent(state: &State, agent: &AgentId) -> Option<view::Agent> {
 #[must_use]
 pub fn agent_scope(state: &State, agent: &AgentId) -> Option<ScopePath> {
     read::agent(state, agent).and_then(|agent| agent.definition.scope)
+}
+
+/// What an agent is asked to approve and has not answered, the newest first; at most a hundred, as it can ask for more.
+#[must_use]
+pub fn asked_of(state: &State, agent: &AgentId) -> Vec<approval::View> {
+    let proof = approval::Proof {
+        role: Role::Agent,
+        scope: None,
+    };
+    let filter = ApprovalFilter {
+        mine: Some(Mine {
+            by: Actor::Agent(agent.clone()),
+            person: approval::Person::Agent(agent.clone()),
+            proof,
+        }),
+        ..ApprovalFilter::default()
+    };
+    read::approvals(state, &filter, state.now(), None, 100).items
 }
 
 /// The halts in force over an agent.

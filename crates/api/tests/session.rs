@@ -209,6 +209,10 @@ async fn an_agent_is_asked_to_approve_and_answers() {
         (&approval, &json!("pay?"))
     );
     assert_eq!(asked["asker"]["agent"], "a");
+    // Who comes back is asked again.
+    drop(boss);
+    let (mut boss, _) = Session::hello(address, "boss", None).await;
+    assert_eq!(boss.hear().await, heard);
     let voice = |option: &str| json!({"answer": {"id": 7, "approval": approval, "option": option}});
     // Whoever asked does not decide, over its session neither.
     asker.say(voice("approve")).await;

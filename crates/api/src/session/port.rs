@@ -4,6 +4,7 @@ use crate::door::{Door, Interruption};
 use crate::problem::Result;
 use crate::reads;
 use fleet_runtime::{Failure, Outbox};
+use fleet_types::approval::View;
 use fleet_types::instance::InstanceKey;
 use fleet_types::session::Halt;
 use fleet_types::{Actor, AgentId, Command, Envelope, Epoch, Millis};
@@ -17,6 +18,8 @@ pub struct Greeting {
     pub heartbeat_ms: Millis,
     /// Halts in force over it.
     pub halts: Vec<Halt>,
+    /// What its agent is asked to approve, and has not answered.
+    pub approvals: Vec<View>,
 }
 
 /// How long a session waits.
@@ -118,12 +121,14 @@ impl Port for Door {
             (
                 reads::settings(state).heartbeat_ms,
                 reads::halts_over(state, &agent),
+                reads::asked_of(state, &agent),
             )
         };
-        let (heartbeat_ms, halts) = self.read(read).await?;
+        let (heartbeat_ms, halts, approvals) = self.read(read).await?;
         Ok(Greeting {
             heartbeat_ms,
             halts,
+            approvals,
         })
     }
 

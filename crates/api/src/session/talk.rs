@@ -262,6 +262,10 @@ impl<P: Port> Talk<P> {
                     halts: greeting.halts,
                 };
                 answer::write(&mut self.out, &ServerFrame::Welcome(welcome));
+                for view in greeting.approvals {
+                    let signal = Signal::Approval(Arc::new(view));
+                    answer::write(&mut self.out, &answer::signal(signal));
+                }
                 self.phase = Phase::Open(who);
             }
             Err(problem) => {
