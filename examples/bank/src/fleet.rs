@@ -1,21 +1,31 @@
 //! The bank's fleet, declared: scopes, agents with their allow-lists, limits, budgets.
 //!
 //! `fleet.yaml` beside this crate says the same for `fleet apply -f`; a test keeps both in step.
+use crate::ledger::LARGE;
 use crate::roles::{AgentKind, ROLES, Role, Seat, seats};
 use fleet_types::action::Action;
 use fleet_types::agent::{Definition, Priority, Word};
 use fleet_types::budget::{Account, Budget, Period, Unit};
 use fleet_types::group::Group;
 use fleet_types::limit::{Concurrency, Each, Limit, Measure, Rate, Reserved};
+use fleet_types::rule::Rule;
 use fleet_types::scope::Scope;
 use fleet_types::selector::Selector;
 use fleet_types::settings::{DefaultDecision, Settings};
 use fleet_types::time::Millis;
 use fleet_types::{AgentId, BudgetId, GroupId, LimitId, Pattern, ScopePath, Text};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// The name of the bank's fleet.
 pub const FLEET: &str = "bank";
+
+/// Moves money between two banks' databases.
+pub const CLEARING: &str = "clearing";
+/// Pays abroad.
+pub const ABROAD: &str = "abroad";
+/// Does the steps of payments abroad.
+pub const CORRESPONDENT: &str = "correspondent";
 
 /// The same as this module says, for `fleet apply -f`.
 pub const FLEET_YAML: &str = include_str!("../fleet.yaml");
@@ -32,6 +42,8 @@ pub struct Declaration {
     pub actions: Vec<Action>,
     /// Limits.
     pub limits: Vec<Limit>,
+    /// What must not happen together, not so soon again, and not without somebody's approval.
+    pub rules: Vec<Rule>,
     /// Budgets.
     pub budgets: Vec<Budget>,
     /// Agents.
@@ -56,17 +68,21 @@ pub fn declaration() -> Declaration {
         scopes: SCOPES.iter().map(scope).collect(),
         actions: ACTIONS.iter().map(action).collect(),
         limits: limits(),
+        rules: rules(),
         budgets: budgets(),
-        agents: seats().map(agent).collect(),
+        agents: seats().map(agent).chain(desks()).collect(),
         groups: vec![money_movers()],
     }
 }
 
-const SCOPES: [(&str, &str); 12] = [
+const SCOPES: [(&str, &str); 15] = [
     ("bank", "The whole bank"),
     ("bank/payments", "Customers' transfers"),
     ("bank/risk", "What keeps the bank safe"),
     ("bank/risk/holds", "Fraud control"),
+    ("bank/risk/compliance", "What the law asks for"),
+    ("bank/clearing", "Transfers between two banks' databases"),
+    ("bank/abroad", "Payments abroad"),
     ("bank/treasury", "The bank's own money"),
     ("bank/back-office", "What customers do not see"),
     ("bank/back-office/interest", "Interest"),
@@ -78,11 +94,22 @@ const SCOPES: [(&str, &str); 12] = [
 ];
 
 /// Pattern, description, whether it reduces risk.
-const ACTIONS: [(&str, &str, bool); 9] = [
+const ACTIONS: [(&str, &str, bool); 12] = [
     ("payment.send", "Carries out a transfer", false),
     ("payment.reverse", "Takes a disputed payment back", false),
     ("account.hold", "Stops payments from an account", true),
     ("account.release", "Lets an account go", false),
+    (
+        "account.freeze",
+        "Stops payments from an account for a moment",
+        true,
+    ),
+    (
+        "clearing.transfer",
+        "Moves money between two banks' databases",
+        false,
+    ),
+    ("abroad.pay", "Pays abroad, in four steps", false),
     ("treasury.*", "Moves the bank's own money", false),
     (
         "interest.*",
@@ -199,6 +226,67 @@ fn limits() -> Vec<Limit> {
     ]
 }
 
+fn rules() -> Vec<Rule> {
+    let rule = |rule: serde_json::Value| serde_json::from_value(rule).expect(OURS);
+    vec![
+        rule(json!({
+            "id": "freeze-or-pay",
+            "description": "Nobody pays from a frozen account",
+            "when": { "action": "account.freeze" },
+            "form": { "contradiction": {
+                "with": { "action": "payment.send" },
+                // A freeze lasts 300 ms in the ledger; this counts from the end of its permit.
+                "within_ms": 400,
+                "per": ["parameter:/account"],
+            } },
+        })),
+        rule(json!({
+            "id": "large-payments",
+            "description": "A person approves payments over 9,000",
+            "when": { "action": "payment.send", "parameters": { "/amount": { "above": LARGE } } },
+            "form": { "approval": {
+                "question": "Is this payment right?",
+                "assignees": [{ "role": "operator" }],
+                "deadline_ms": 1_000,
+            } },
+        })),
+        rule(json!({
+            "id": "fees-slowly",
+            "description": "No account is charged twice in half a second",
+            "when": { "action": "fee.charge" },
+            "form": { "cooling_off": { "for_ms": 550, "per": ["parameter:/account"] } },
+        })),
+    ]
+}
+
+/// Agents that are no processes of their own: the orchestrator speaks for them.
+fn desks() -> impl Iterator<Item = Definition> {
+    let desks = [
+        (
+            CLEARING,
+            "Moves money between two banks' databases",
+            "bank/clearing",
+            &["clearing.transfer"][..],
+        ),
+        (ABROAD, "Pays abroad", "bank/abroad", &["abroad.pay"][..]),
+        (
+            CORRESPONDENT,
+            "The bank abroad, which does the steps",
+            "bank/abroad",
+            &[][..],
+        ),
+    ];
+    desks.into_iter().map(|(id, description, scope, actions)| {
+        let mut agent = Definition::new(AgentId::parse(id).expect(OURS));
+        agent.description = Text::clip(description);
+        agent.scope = Some(ScopePath::parse(scope).expect(OURS));
+        agent.allow.actions = patterns(actions);
+        agent.allow.resources = patterns(&["clearing/**", "abroad/*"]);
+        agent.priority = Priority::new(5).expect(OURS);
+        agent
+    })
+}
+
 fn budgets() -> Vec<Budget> {
     let budget = |id: &str, description: &str, unit, period, hard: u64| Budget {
         id: BudgetId::parse(id).expect(OURS),
@@ -243,7 +331,10 @@ fn money_movers() -> Group {
     let moves_money = |role: &&Role| {
         !matches!(
             role.kind,
-            AgentKind::Holds | AgentKind::Reconciliation | AgentKind::Reporting
+            AgentKind::Holds
+                | AgentKind::Reconciliation
+                | AgentKind::Reporting
+                | AgentKind::Compliance
         )
     };
     let kinds: Vec<AgentKind> = ROLES.iter().filter(moves_money).map(|r| r.kind).collect();
@@ -270,6 +361,7 @@ mod tests {
         assert_eq!(file.scopes, ours.scopes);
         assert_eq!(file.actions, ours.actions);
         assert_eq!(file.limits, ours.limits);
+        assert_eq!(file.rules, ours.rules);
         assert_eq!(file.budgets, ours.budgets);
         for (file, ours) in file.agents.iter().zip(&ours.agents) {
             assert_eq!(file, ours);
@@ -287,7 +379,8 @@ mod tests {
             }
             assert!(fleet.scopes.iter().any(|s| s.path.as_str() == role.scope));
         }
-        assert_eq!(fleet.agents.len(), 24);
+        // 24 processes, and three that the orchestrator speaks for.
+        assert_eq!(fleet.agents.len(), 27);
     }
 
     #[test]

@@ -14,20 +14,23 @@
 //! orchestrator starts from the same program (see [`options::Launch`]).
 mod agents;
 pub mod coordinate;
+mod desks;
 pub mod error;
 pub mod fleet;
 pub mod input;
 pub mod ledger;
 pub mod options;
 mod orchestrate;
+mod postgres;
 pub mod process;
 pub mod random;
 pub mod report;
 pub mod roles;
 
 pub use error::Error;
-pub use options::{AgentOptions, Chaos, Launch, Mode, Options, Progress, Server};
+pub use options::{AgentOptions, Chaos, DeskOptions, Launch, Mode, Options, Progress, Server};
 pub use orchestrate::{run, run_with};
+pub use postgres::Postgres;
 pub use process::{agent_main, agent_main_with};
 pub use random::Skew;
 pub use report::{Report, Run};

@@ -46,6 +46,8 @@ pub struct Chaos {
     pub pause_agents_every: Option<Duration>,
     /// Lets a random agent think for [`Chaos::pause_for`] this often, as when a model is slow to answer.
     pub stall_agents_every: Option<Duration>,
+    /// Kills one of the two banks' databases (SIGKILL) this often; it is started again.
+    pub kill_banks_every: Option<Duration>,
     /// How long a stopped or stalled agent stands still: longer than its lease, so that it goes on without its permit.
     pub pause_for: Duration,
     /// Throws a halt over the whole bank this long after the start.
@@ -60,6 +62,7 @@ impl Default for Chaos {
             kill_agents_every: None,
             pause_agents_every: None,
             stall_agents_every: None,
+            kill_banks_every: None,
             pause_for: Duration::from_secs(4),
             halt_at: None,
             halt_for: Duration::from_secs(2),
@@ -101,6 +104,18 @@ pub enum Progress {
     Silent,
 }
 
+/// What the desks need that the agents do not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeskOptions {
+    /// Where the server reads the credentials of the default tenant's connectors; None: it is not ours, and no money
+    /// moves between databases.
+    pub secrets_dir: Option<PathBuf>,
+    /// A key of an admin, for halts and connectors; None where the server asks for none.
+    pub admin_key: Option<String>,
+    /// The officer's own key, of the role `operator`; None where the server asks for none.
+    pub officer_key: Option<String>,
+}
+
 /// A run.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -128,6 +143,8 @@ pub struct Options {
     pub wait: Duration,
     /// The server; needed for a coordinated run.
     pub server: Option<Server>,
+    /// What the desks need.
+    pub desks: DeskOptions,
     /// How agents are started; None: as [`Launch::this_program`] says.
     pub launch: Option<Launch>,
     /// Mischief.
@@ -153,6 +170,7 @@ impl Options {
             lease: Duration::from_secs(2),
             wait: Duration::from_secs(10),
             server: None,
+            desks: DeskOptions::default(),
             launch: None,
             chaos: Chaos::default(),
             progress: Progress::Auto,

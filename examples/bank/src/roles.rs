@@ -25,6 +25,8 @@ pub enum AgentKind {
     Fees,
     /// Reports accrued interest.
     Reporting,
+    /// Freezes accounts for a moment.
+    Compliance,
 }
 
 /// A row of the table.
@@ -62,7 +64,7 @@ const fn cost(money_micros: u64, tokens: u64) -> Cost {
 }
 
 /// The table. 24 agents.
-pub const ROLES: [Role; 8] = [
+pub const ROLES: [Role; 9] = [
     Role {
         kind: AgentKind::Payments,
         name: "payments",
@@ -80,7 +82,7 @@ pub const ROLES: [Role; 8] = [
         kind: AgentKind::Holds,
         name: "holds",
         description: "Holds accounts that look like fraud, and lets them go",
-        count: 3,
+        count: 2,
         scope: "bank/risk/holds",
         actions: &["account.hold", "account.release"],
         resources: &["ledger/**"],
@@ -166,6 +168,19 @@ pub const ROLES: [Role; 8] = [
         think_us: (1_000, 5_000),
         rest: Duration::from_millis(50),
         cost: cost(40, 600),
+    },
+    Role {
+        kind: AgentKind::Compliance,
+        name: "compliance",
+        description: "Freezes accounts for a moment",
+        count: 1,
+        scope: "bank/risk/compliance",
+        actions: &["account.freeze"],
+        resources: &["ledger/**"],
+        priority: 9,
+        think_us: (500, 2_000),
+        rest: Duration::from_millis(100),
+        cost: cost(50, 700),
     },
 ];
 

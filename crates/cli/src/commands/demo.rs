@@ -8,9 +8,11 @@ use crate::failure::{Failure, Outcome};
 use crate::output::{self, Format};
 use crate::{parse, show};
 use clap::{Args, Subcommand};
-use fleet_bank::{AgentOptions, Chaos, Mode, Options, Progress, Report, Server, Skew};
+use fleet_bank::{AgentOptions, Chaos, DeskOptions, Mode, Options, Progress, Report, Server, Skew};
 use fleet_client::Http;
-use fleet_types::FleetId;
+use fleet_client::http::bodies::NewKey;
+use fleet_types::actor::Role;
+use fleet_types::{FleetId, Text};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -81,12 +83,16 @@ pub struct Bank {
 #[derive(Args)]
 #[command(next_help_heading = "Chaos")]
 pub struct Mischief {
-    /// All of it: agents killed every second, the server every 5 s, a halt after a third of the time
+    /// All of it: agents killed every second, a bank's database every 3 s, the server every 5 s, a halt after a third of the
+    /// time
     #[arg(long)]
     chaos: bool,
     /// Kill an agent this often
     #[arg(long, value_parser = parse::duration, value_name = "TIME")]
     kill_agents_every: Option<Duration>,
+    /// Kill one of the two banks' databases (SIGKILL) this often, and start it again
+    #[arg(long, value_parser = parse::duration, value_name = "TIME")]
+    kill_banks_every: Option<Duration>,
     /// Stop an agent this often, for longer than its lease
     #[arg(long, value_parser = parse::duration, value_name = "TIME")]
     pause_agents_every: Option<Duration>,
@@ -168,22 +174,28 @@ async fn coordinated(global: &Global, bank: &Bank, seconds: Option<u64>) -> Outc
         .kill_server_every
         .or(bank.mischief.chaos.then_some(Duration::from_secs(5)));
     let mut own = None;
-    let (url, key) = match &bank.on {
+    let (url, admin_key) = match &bank.on {
         Some(url) => (url.clone(), global.key.clone()),
         None => {
             let server = OwnServer::start(&bank.data_dir.join("server")).await?;
-            let url = server.url.clone();
+            let (url, key) = (server.url.clone(), server.admin_key.clone());
             own = Some(server);
-            (url, None)
+            (url, Some(key))
         }
     };
-    declare(&url, key.as_deref()).await?;
+    declare(&url, admin_key.as_deref()).await?;
     let server = Server {
-        base_url: url,
+        key: issue(&url, admin_key.as_deref(), Role::Agent, "the bank's agents").await?,
+        base_url: url.clone(),
         fleet: fleet_bank::fleet::FLEET.to_owned(),
-        key,
     };
-    let run = fleet_bank::run(options(bank, Mode::Coordinated, seconds, Some(server)));
+    let mut options = options(bank, Mode::Coordinated, seconds, Some(server));
+    options.desks = DeskOptions {
+        officer_key: issue(&url, admin_key.as_deref(), Role::Operator, "the officer").await?,
+        secrets_dir: own.as_ref().map(OwnServer::secrets_dir),
+        admin_key,
+    };
+    let run = fleet_bank::run(options);
     let report = match (&mut own, every) {
         (Some(own), Some(every)) => tokio::select! {
             report = run => report,
@@ -201,6 +213,23 @@ async fn coordinated(global: &Global, bank: &Bank, seconds: Option<u64>) -> Outc
         own.stop().await;
     }
     report.map_err(failed)
+}
+
+/// A key of this role for the bank's fleet; None where the server asks for none.
+async fn issue(
+    url: &str,
+    admin_key: Option<&str>,
+    role: Role,
+    description: &str,
+) -> Outcome<Option<String>> {
+    if admin_key.is_none() {
+        return Ok(None);
+    }
+    let mut key = NewKey::new(role);
+    key.fleet = Some(FleetId::parse(fleet_bank::fleet::FLEET)?);
+    key.description = Text::clip(description);
+    let issued = Http::new(url, admin_key)?.issue_key(&key).await?;
+    Ok(Some(issued.token))
 }
 
 /// Makes the bank's fleet as it is declared.
@@ -246,6 +275,9 @@ fn options(bank: &Bank, mode: Mode, seconds: Option<u64>, server: Option<Server>
         stall_agents_every: mischief
             .stall_agents_every
             .or(all.then_some(Duration::from_secs(3))),
+        kill_banks_every: mischief
+            .kill_banks_every
+            .or(all.then_some(Duration::from_secs(3))),
         pause_for: mischief.pause_for,
         // Nobody can halt agents that nobody coordinates.
         halt_at: mischief
@@ -260,6 +292,7 @@ fn options(bank: &Bank, mode: Mode, seconds: Option<u64>, server: Option<Server>
 /// The demonstration's own server: a process, on a free port of this machine.
 struct OwnServer {
     url: String,
+    admin_key: String,
     data_dir: PathBuf,
     child: Child,
     killed: u64,
@@ -267,13 +300,21 @@ struct OwnServer {
 
 impl OwnServer {
     async fn start(data_dir: &Path) -> Outcome<OwnServer> {
+        // Each run has a key of its own: nothing is kept in a file that somebody could read.
+        let admin_key = fleet_server::bootstrap_key(data_dir, true).await?;
         let (child, url) = launch("127.0.0.1:0", data_dir).await?;
         Ok(OwnServer {
             url,
+            admin_key,
             data_dir: data_dir.to_owned(),
             child,
             killed: 0,
         })
+    }
+
+    /// Where it reads the credentials of its tenant's connectors.
+    fn secrets_dir(&self) -> PathBuf {
+        self.data_dir.join("secrets/default")
     }
 
     /// Ends only when it does not come back.
@@ -307,8 +348,16 @@ impl OwnServer {
 /// Starts a server that ends with this process; gives its address once it listens.
 async fn launch(listen: &str, data_dir: &Path) -> Outcome<(Child, String)> {
     let program = std::env::current_exe()?;
-    let mut child = Process::new(program)
-        .args(["dev", "--with-parent", "--listen", listen, "--data-dir"])
+    let mut command = Process::new(program);
+    // What the environment says is for another server.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FLEET_") {
+            command.env_remove(name);
+        }
+    }
+    let mut child = command
+        .env("FLEET_LOG_FILTER", "warn")
+        .args(["serve", "--with-parent", "--listen", listen, "--data-dir"])
         .arg(data_dir)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())

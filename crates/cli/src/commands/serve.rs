@@ -28,6 +28,9 @@ pub struct Arguments {
     /// Log lines as JSON
     #[arg(long)]
     log_json: bool,
+    /// Ends when standard input does: for whoever starts it as a part of something else
+    #[arg(long, hide = true)]
+    with_parent: bool,
 }
 
 pub async fn run(arguments: Arguments) -> Outcome {
@@ -38,5 +41,5 @@ pub async fn run(arguments: Arguments) -> Outcome {
         ..Overrides::default()
     };
     let config = Config::load(arguments.config.as_deref(), overrides)?;
-    server::serve(config, false, |_| Ok(())).await
+    server::serve(config, arguments.with_parent, |_| Ok(())).await
 }

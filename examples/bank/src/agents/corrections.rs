@@ -21,6 +21,7 @@ impl Worker for Corrections {
                 exclusive(&floor.account(order.source)?.path),
                 exclusive(&floor.account(order.target)?.path),
             ],
+            parameters: None,
             job: Box::new(Reverse(order)),
         }))
     }

@@ -1,5 +1,5 @@
 //! Fees: one from a customer's account, to the account of its branch that collects them.
-use super::{Draft, Floor, Job, Plan, Worker, exclusive};
+use super::{Draft, Floor, Job, Plan, Worker, about, exclusive};
 use crate::ledger::{AccountId, Entry, Error, Kind, Ledger, Pass};
 
 /// A fee, in cents.
@@ -12,11 +12,20 @@ impl Worker for Fees {
         let Some(account) = floor.customer().cloned() else {
             return Ok(None);
         };
-        let fees = &floor.directory.branches[account.branch].fees;
+        let fees = floor.directory.branches[account.branch].fees.path.clone();
+        let fees_id = floor.directory.branches[account.branch].fees.id;
+        // Looked at before anybody is asked; the permit is wanted only if nobody has written since.
+        let mut claim = exclusive(&account.path);
+        claim.if_version = floor.seen(&account.path)?;
+        let read = floor.ledger.read(&[account.id], &Pass::Unfenced)?;
+        if read.iter().any(|balance| balance.balance < FEE) {
+            return Ok(None);
+        }
         Ok(Some(Plan {
             action: "fee.charge",
-            claims: vec![exclusive(&account.path), exclusive(&fees.path)],
-            job: Box::new(Charge([account.id, fees.id])),
+            claims: vec![claim, exclusive(&fees)],
+            parameters: Some(about(&account.path)),
+            job: Box::new(Charge([account.id, fees_id])),
         }))
     }
 }

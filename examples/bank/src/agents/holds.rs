@@ -24,12 +24,14 @@ impl Worker for Holds {
             return Ok(Some(Plan {
                 action: "account.release",
                 claims: vec![exclusive(&account.path)],
+                parameters: None,
                 job: Box::new(Hold(*id, false)),
             }));
         }
         Ok(floor.customer().map(|account| Plan {
             action: "account.hold",
             claims: vec![exclusive(&account.path)],
+            parameters: None,
             job: Box::new(Hold(account.id, true)),
         }))
     }

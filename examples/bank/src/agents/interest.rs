@@ -16,6 +16,7 @@ impl Worker for Interest {
             return Ok(Some(Plan {
                 action: "interest.accrue",
                 claims: vec![accrual(&branch.name, Mode::Commuting)?],
+                parameters: None,
                 job: Box::new(Accrue {
                     branch: branch.id,
                     amount,
@@ -30,6 +31,7 @@ impl Worker for Interest {
         Ok(Some(Plan {
             action: "interest.pay",
             claims: vec![exclusive(&source.path), exclusive(&account.path)],
+            parameters: None,
             job: Box::new(Pay {
                 accounts: [source.id, account.id],
                 amount,

@@ -4,6 +4,7 @@
 //! it, think, and carry out the *draft*. The races are between reading and carrying out.
 //!
 //! To add a kind: a row in [`crate::roles`], a file here with its [`Worker`] and its [`Job`], an arm in [`worker`].
+mod compliance;
 mod corrections;
 mod fees;
 mod holds;
@@ -19,8 +20,9 @@ use crate::ledger::{
 };
 use crate::random::{Random, Ranks, Skew};
 use crate::roles::AgentKind;
-use fleet_types::ResourcePath;
 use fleet_types::lock::{Claim, Mode};
+use fleet_types::{ResourcePath, Seq};
+use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -43,6 +45,8 @@ pub(crate) struct Floor {
 pub(crate) struct Plan {
     pub action: &'static str,
     pub claims: Vec<Claim>,
+    /// The action's arguments, which rules look at.
+    pub parameters: Option<Map<String, Value>>,
     pub job: Box<dyn Job>,
 }
 
@@ -54,6 +58,11 @@ pub(crate) trait Job: Send {
     /// The delivery to give back if it comes to nothing.
     fn delivery(&self) -> Option<DeliveryId> {
         None
+    }
+
+    /// What is done when somebody rejects it; as it stands, it is tried again like any other.
+    fn rejected(&self, _: &mut Ledger) -> Result<(), Error> {
+        Ok(())
     }
 }
 
@@ -68,6 +77,8 @@ pub(crate) enum Draft {
     Defer(DeliveryId, Duration),
     /// Fraud control holds an account, or lets it go.
     Hold(AccountId, bool),
+    /// Compliance freezes an account for a while.
+    Freeze(AccountId, Duration),
     /// Interest accrues.
     Accrue(i64, i64),
     /// Look again and compare.
@@ -84,6 +95,7 @@ impl Draft {
             Draft::Settle(settlement) => ledger.settle(settlement, pass),
             Draft::Defer(delivery, after) => ledger.give_back(*delivery, *after),
             Draft::Hold(account, held) => ledger.hold(*account, *held, pass),
+            Draft::Freeze(account, span) => ledger.freeze(*account, *span, pass),
             Draft::Accrue(branch, amount) => ledger.accrue(*branch, *amount, pass),
             Draft::LookAgain(subject, first) => {
                 ledger.look_again(subject, *first, pass).map(|_same| ())
@@ -120,6 +132,14 @@ impl Floor {
         Ok(&self.directory.customers[*index])
     }
 
+    /// The version of a resource as the ledger knows it: the highest token that was shown for it. None: nobody came yet.
+    ///
+    /// A hint, as who has only read so far has shown its token too: under the permit it is read again.
+    pub fn seen(&self, path: &ResourcePath) -> Result<Option<Seq>, Error> {
+        let mark = self.ledger.fence_mark(path.as_str(), Mode::Exclusive)?;
+        Ok(mark.map(Seq))
+    }
+
     /// A random branch's index.
     pub fn branch(&mut self) -> Option<usize> {
         let count = self.directory.branches.len() as u64;
@@ -138,7 +158,13 @@ pub(crate) fn worker(kind: AgentKind) -> Box<dyn Worker> {
         AgentKind::Corrections => Box::new(corrections::Corrections),
         AgentKind::Fees => Box::new(fees::Fees),
         AgentKind::Reporting => Box::new(reporting::Reporting),
+        AgentKind::Compliance => Box::new(compliance::Compliance),
     }
+}
+
+/// `{"account": "ledger/eu/a-00042"}`: whose money it is, for rules.
+fn about(path: &ResourcePath) -> Map<String, Value> {
+    Map::from_iter([("account".to_owned(), path.as_str().into())])
 }
 
 fn exclusive(path: &ResourcePath) -> Claim {

@@ -1,5 +1,5 @@
 //! Payments: take an instruction, read both balances, think, write both.
-use super::{Draft, Floor, Job, Plan, Worker, exclusive, instruction};
+use super::{Draft, Floor, Job, Plan, Worker, about, exclusive, instruction};
 use crate::ledger::{DeliveryId, Entry, Error, Kind, Ledger, Pass, Settlement, State, Taken};
 use std::time::Duration;
 
@@ -16,6 +16,9 @@ impl Worker for Payments {
             return Ok(None);
         };
         let order = taken.instruction;
+        let mut parameters = about(&floor.account(order.source)?.path);
+        parameters.insert("amount".to_owned(), order.amount.into());
+        parameters.insert("instruction".to_owned(), order.id.into());
         Ok(Some(Plan {
             action: "payment.send",
             claims: vec![
@@ -23,6 +26,7 @@ impl Worker for Payments {
                 exclusive(&floor.account(order.source)?.path),
                 exclusive(&floor.account(order.target)?.path),
             ],
+            parameters: Some(parameters),
             job: Box::new(Pay(taken)),
         }))
     }
@@ -67,6 +71,10 @@ impl Job for Pay {
             external: 0,
             settlement: Some(settlement),
         }))
+    }
+
+    fn rejected(&self, ledger: &mut Ledger) -> Result<(), Error> {
+        ledger.refuse(self.0.instruction.id, self.0.delivery)
     }
 
     fn delivery(&self) -> Option<DeliveryId> {

@@ -13,6 +13,7 @@ impl Worker for Reconciliation {
             Plan {
                 action: "branch.reconcile",
                 claims: vec![Claim::new(branch.path.clone(), Mode::Shared)],
+                parameters: None,
                 job: Box::new(AddUp(Subject::Branch(branch.id))),
             }
         }))

@@ -16,6 +16,7 @@ impl Worker for Reporting {
         Ok(Some(Plan {
             action: "report.compile",
             claims: vec![accrual(&branch.name, Mode::Shared)?],
+            parameters: None,
             job: Box::new(AddUp(Subject::Accrual(branch.id))),
         }))
     }

@@ -41,6 +41,7 @@ impl Worker for Treasury {
         Ok(Some(Plan {
             action: "treasury.sweep",
             claims,
+            parameters: None,
             job: Box::new(Sweep { accounts }),
         }))
     }
@@ -58,6 +59,7 @@ fn settle(floor: &mut Floor) -> Option<Plan> {
     Some(Plan {
         action: "treasury.settle",
         claims: vec![exclusive(&treasury.path)],
+        parameters: None,
         job: Box::new(External {
             treasury: treasury.id,
             amount,

@@ -14,6 +14,7 @@
 //!   touches accounts, and the table would grow with every instruction.
 use super::{Error, now_micros};
 use crate::ledger::Ledger;
+use fleet_types::Time;
 use fleet_types::lock::{Held, Mode};
 use fleet_types::permit::Grant;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -24,19 +25,38 @@ pub enum Pass {
     /// Nothing: the ledger cannot tell whether it may. This is the bank without coordination.
     Unfenced,
     /// What its permit holds, each claim with its token.
-    Fenced(Vec<Held>),
+    Fenced {
+        /// The claims.
+        held: Vec<Held>,
+        /// When the permit runs out.
+        until: Time,
+    },
 }
 
 impl Pass {
     /// The pass of a granted permit.
     #[must_use]
     pub fn of(grant: &Grant) -> Self {
-        Pass::Fenced(grant.resources.clone())
+        Pass::Fenced {
+            held: grant.resources.clone(),
+            until: grant.expires_at,
+        }
+    }
+
+    /// Refuses what was done after the permit ran out, by the time that the ledger writes down.
+    ///
+    /// Tokens order those that touch the same thing. What must not happen within a span of something else counts from
+    /// the end of a permit: a write after that end would begin a span that nobody watches.
+    pub(super) fn in_time(&self, at_micros: i64) -> Result<(), Error> {
+        match self {
+            Pass::Fenced { until, .. } if until.0 <= at_micros.unsigned_abs() => Err(Error::Late),
+            Pass::Fenced { .. } | Pass::Unfenced => Ok(()),
+        }
     }
 
     /// The token under which an account may be written; None without a fence.
     pub(super) fn token_for(&self, resource: &str) -> Result<Option<u64>, Error> {
-        let Pass::Fenced(held) = self else {
+        let Pass::Fenced { held, .. } = self else {
             return Ok(None);
         };
         held.iter()
@@ -66,7 +86,7 @@ pub struct Stale {
 
 /// Checks every token of the pass and leaves its marks. Belongs into the transaction that reads or writes.
 pub(super) fn enter(connection: &Connection, pass: &Pass) -> Result<(), Error> {
-    let Pass::Fenced(held) = pass else {
+    let Pass::Fenced { held, .. } = pass else {
         return Ok(());
     };
     for held in held {

@@ -23,6 +23,8 @@ pub enum State {
     Posted,
     /// The money was not there.
     Declined,
+    /// Nobody would approve it.
+    Refused,
     /// Paid, and taken back.
     Reversed,
     /// Paid and disputed, but it could not be taken back.
@@ -31,10 +33,11 @@ pub enum State {
 
 impl State {
     /// Every state.
-    pub const ALL: [State; 5] = [
+    pub const ALL: [State; 6] = [
         State::Open,
         State::Posted,
         State::Declined,
+        State::Refused,
         State::Reversed,
         State::Kept,
     ];
@@ -46,6 +49,7 @@ impl State {
             State::Open => "open",
             State::Posted => "posted",
             State::Declined => "declined",
+            State::Refused => "refused",
             State::Reversed => "reversed",
             State::Kept => "kept",
         }

@@ -7,9 +7,12 @@
 //! The ledger offers what an account service offers: read balances, then put new ones. It checks fencing tokens
 //! ([`fence`]) when it is shown some, and logs what each writer believed and what it found ([`posting`]), so that
 //! [`audit`] can measure what went wrong instead of assuming it.
+pub mod abroad;
 pub mod audit;
 mod bank;
+mod consent;
 pub mod fence;
+mod freeze;
 mod instruction;
 pub mod observe;
 pub mod posting;
@@ -18,6 +21,7 @@ mod schema;
 pub(crate) mod testing;
 
 pub use bank::{Account, BRANCHES, Branch, CURRENCY, Directory, Purpose};
+pub use consent::LARGE;
 pub use fence::{Pass, Stale, Step};
 pub use instruction::{DeliveryId, Instruction, InstructionId, Order, State, Taken};
 pub use posting::{Balance, Entry, Kind, Posting, Settlement};
@@ -38,6 +42,9 @@ pub enum Error {
     /// A token came too late.
     #[error(transparent)]
     Stale(#[from] Stale),
+    /// The permit had run out when the write came.
+    #[error("the permit had run out")]
+    Late,
     /// A write to an account that no exclusive claim of the pass covers: a mistake in the agent.
     #[error("no exclusive claim covers {0}")]
     Uncovered(String),
@@ -114,7 +121,7 @@ impl Ledger {
     fn begin_reading(&mut self, pass: &Pass) -> Result<Transaction<'_>, Error> {
         match pass {
             Pass::Unfenced => Ok(self.connection.transaction()?),
-            Pass::Fenced(_) => self.begin(pass),
+            Pass::Fenced { .. } => self.begin(pass),
         }
     }
 }

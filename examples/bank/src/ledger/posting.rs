@@ -185,18 +185,23 @@ impl Ledger {
     pub fn post(&mut self, entry: &Entry, pass: &Pass) -> Result<(), Error> {
         let who = self.who.clone();
         let transaction = self.begin(pass)?;
+        let at = now_micros();
+        if entry.kind == Kind::Fee {
+            // How often fees may come counts from permits' ends.
+            pass.in_time(at)?;
+        }
         let instruction = entry.settlement.map(|settlement| settlement.instruction);
         transaction
             .prepare_cached(
                 "INSERT INTO entry (kind, agent, instruction, external, at) VALUES (?1, ?2, ?3, ?4, ?5)",
             )?
-            .execute(params![entry.kind.name(), who, instruction, entry.external, now_micros()])?;
+            .execute(params![entry.kind.name(), who, instruction, entry.external, at])?;
         let number_of_entry = transaction.last_insert_rowid();
         for posting in &entry.postings {
             let account = posting.base.account;
             let token = match pass {
                 Pass::Unfenced => None,
-                Pass::Fenced(_) => {
+                Pass::Fenced { .. } => {
                     let name: String = transaction
                         .prepare_cached("SELECT name FROM account WHERE id = ?1")?
                         .query_row([account], |row| row.get(0))?;

@@ -23,7 +23,7 @@ CREATE TABLE account (
 CREATE INDEX account_by_branch ON account (branch);
 CREATE INDEX account_held ON account (held_at) WHERE held = 1;
 
--- What customers ask for. `state`: open, posted, declined, reversed, kept.
+-- What customers ask for. `state`: open, posted, declined, refused, reversed, kept.
 CREATE TABLE instruction (
   id INTEGER PRIMARY KEY,
   reference TEXT NOT NULL UNIQUE,
@@ -109,6 +109,34 @@ CREATE TABLE observation (
   second INTEGER NOT NULL,
   at INTEGER NOT NULL
 );
+-- What compliance froze, and until when. Who pays does not look here: only a rule keeps payments off.
+CREATE TABLE freeze (
+  id INTEGER PRIMARY KEY,
+  account INTEGER NOT NULL REFERENCES account (id),
+  agent TEXT NOT NULL,
+  at INTEGER NOT NULL,
+  until INTEGER NOT NULL
+);
+CREATE INDEX freeze_by_account ON freeze (account, until);
+
+-- What the officer said about large payments, before it was told to anybody.
+CREATE TABLE consent (
+  id INTEGER PRIMARY KEY,
+  instruction INTEGER NOT NULL REFERENCES instruction (id),
+  approved INTEGER NOT NULL,
+  at INTEGER NOT NULL
+);
+CREATE INDEX consent_by_instruction ON consent (instruction);
+
+-- Payments abroad, step by step: which steps stand now (`done`), and when that was written.
+CREATE TABLE abroad (
+  payment TEXT NOT NULL,
+  step TEXT NOT NULL,
+  done INTEGER NOT NULL,
+  at INTEGER NOT NULL,
+  PRIMARY KEY (payment, step)
+) WITHOUT ROWID;
+
 CREATE TABLE hold_log (
   id INTEGER PRIMARY KEY,
   account INTEGER NOT NULL,

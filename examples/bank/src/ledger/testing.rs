@@ -1,7 +1,7 @@
 //! A small bank in a temporary folder, for this crate's own tests.
 use super::{AccountId, Balance, Directory, Entry, Kind, Ledger, Order, Pass, Settlement, State};
 use fleet_types::lock::{Held, Mode};
-use fleet_types::{ResourcePath, Token};
+use fleet_types::{ResourcePath, Time, Token};
 
 /// A ledger, its accounts, and the folder that goes when it goes.
 pub(crate) struct Bank {
@@ -55,7 +55,10 @@ impl Bank {
                 token: Token(token),
             }
         });
-        Pass::Fenced(held.collect())
+        Pass::Fenced {
+            held: held.collect(),
+            until: Time::MAX,
+        }
     }
 
     /// So many orders between the first two customers.
@@ -81,7 +84,10 @@ pub(crate) fn pass(claims: &[(&str, Mode, u64)]) -> Pass {
         mode: *mode,
         token: Token(*token),
     });
-    Pass::Fenced(held.collect())
+    Pass::Fenced {
+        held: held.collect(),
+        until: Time::MAX,
+    }
 }
 
 /// A payment of the first account read to the second.

@@ -6,6 +6,7 @@ mod feed;
 mod progress;
 
 use crate::coordinate::{Control, Look, NoControl, ServerControl};
+use crate::desks::{DeskReport, Desks};
 use crate::error::Error;
 use crate::ledger::audit::{self, Auditor};
 use crate::ledger::{Ledger, now_micros};
@@ -37,15 +38,16 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// When it cannot begin (no server, no usable input, no place to write), or an agent cannot work at all.
 pub async fn run(options: Options) -> Result<Report, Error> {
     match (options.mode, options.server.clone()) {
-        (Mode::Uncoordinated, _) => run_with(options, NoControl, terminated()).await,
-        (Mode::Coordinated, Some(server)) => {
-            run_with(options, ServerControl::new(server), terminated()).await
+        (Mode::Uncoordinated, _) => run_all(options, NoControl, terminated(), true).await,
+        (Mode::Coordinated, Some(mut server)) => {
+            server.key.clone_from(&options.desks.admin_key);
+            run_all(options, ServerControl::new(server), terminated(), true).await
         }
         (Mode::Coordinated, None) => Err(Error::NoServer),
     }
 }
 
-/// Runs the bank with this control, until `stop` at the latest.
+/// Runs the agents alone with this control, without the desks beside them, until `stop` at the latest.
 ///
 /// # Errors
 /// As [`run`].
@@ -53,6 +55,15 @@ pub async fn run_with<C: Control>(
     options: Options,
     control: C,
     stop: impl Future<Output = ()>,
+) -> Result<Report, Error> {
+    run_all(options, control, stop, false).await
+}
+
+async fn run_all<C: Control>(
+    options: Options,
+    control: C,
+    stop: impl Future<Output = ()>,
+    with_desks: bool,
 ) -> Result<Report, Error> {
     let folder = options.folder();
     std::fs::create_dir_all(&folder)
@@ -65,6 +76,7 @@ pub async fn run_with<C: Control>(
     let mut feed = Feed::open(&options, &mut ledger)?;
     feed.top_up(&mut ledger)?;
     let accounts = ledger.directory()?.customers.len() as u64;
+    let desks = with_desks.then(|| Desks::start(&options)).transpose()?;
     let crew = Crew::start(&launch, agents(&options));
     let start = Instant::now();
     let mut shift = Shift {
@@ -81,7 +93,12 @@ pub async fn run_with<C: Control>(
     let worked = shift.work(crew, stop).await;
     let millis = shift.start.elapsed().as_millis() as u64;
     worked?;
-    let run = shift.conclude(millis, accounts, agents)?;
+    // What is under way between databases and banks comes to its end; the report waits for it.
+    let desks = match desks {
+        Some(desks) => desks.stop().await?,
+        None => DeskReport::default(),
+    };
+    let run = shift.conclude(millis, accounts, agents, desks)?;
     Report::keep(&shift.options, run)
 }
 
@@ -229,7 +246,13 @@ impl<C: Control> Shift<C> {
     }
 
     /// Audits the ledger and writes down what came of the run.
-    fn conclude(&mut self, millis: u64, accounts: u64, agents: u64) -> Result<Run, Error> {
+    fn conclude(
+        &mut self,
+        millis: u64,
+        accounts: u64,
+        agents: u64,
+        desks: DeskReport,
+    ) -> Result<Run, Error> {
         let findings = audit::audit(&mut self.ledger)?;
         let Books {
             totals,
@@ -246,8 +269,9 @@ impl<C: Control> Shift<C> {
             steps: totals.steps,
             entries: self.ledger.entries_by_kind()?,
             instructions: self.ledger.instruction_states()?,
-            clean: findings.is_clean(),
+            clean: findings.is_clean() && desks.is_clean(),
             findings,
+            desks,
             permits: Permits {
                 granted: totals.granted,
                 queued: totals.queued,

@@ -11,7 +11,7 @@ use crate::roles::Role;
 use fleet_types::budget::Cost;
 use fleet_types::permit::{Decision, Denial, Ending, Finish, Grant, Request};
 use fleet_types::time::Millis;
-use fleet_types::{ActionName, AgentId, RequestId};
+use fleet_types::{ActionName, AgentId, Code, RequestId};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::sync::watch;
@@ -150,6 +150,7 @@ impl<C: Coordinator> Agent<C> {
                 self.floor.ledger.record_refusal(Step::Write, &stale)?;
                 self.refused(plan)
             }
+            Err(ledger::Error::Late) => self.refused(plan),
             Err(error) => Err(error.into()),
             Ok(()) => {
                 self.teller.tally.steps += 1;
@@ -176,7 +177,7 @@ impl<C: Coordinator> Agent<C> {
             action: ActionName::parse(plan.action).map_err(invalid)?,
             resources: plan.claims.clone(),
             reads: Vec::new(),
-            parameters: None,
+            parameters: plan.parameters.clone().map(Box::new),
             cost: self.role.cost,
             priority: None,
             wait_ms: Millis(self.options.wait_ms),
@@ -214,6 +215,9 @@ impl<C: Coordinator> Agent<C> {
 
     async fn denied(&mut self, plan: &Plan, denial: &Denial) -> Result<(), Error> {
         *self.teller.tally.denied.entry(denial.code).or_insert(0) += 1;
+        if denial.code == Code::ApprovalRejected {
+            return Ok(plan.job.rejected(&mut self.floor.ledger)?);
+        }
         self.give_back(plan)?;
         let pause = denial
             .retry_after_ms

@@ -3,6 +3,7 @@ mod text;
 
 pub use text::thousands;
 
+pub use crate::desks::{Approvals, DeskReport, Transfers};
 use crate::error::Error;
 use crate::input::csv::BadRow;
 use crate::ledger::audit::Findings;
@@ -36,6 +37,9 @@ pub struct Run {
     pub instructions: BTreeMap<State, u64>,
     /// What the audit of the ledger found.
     pub findings: Findings,
+    /// What was done beside the agents, and what it left behind.
+    #[serde(default)]
+    pub desks: DeskReport,
     /// Whether the audit found nothing wrong.
     pub clean: bool,
     /// Permits, as the agents saw them.
@@ -196,6 +200,7 @@ mod tests {
             instructions: BTreeMap::new(),
             clean: findings.is_clean(),
             findings,
+            desks: DeskReport::default(),
             permits: Permits {
                 granted: 20_100,
                 queued: 512,
@@ -232,7 +237,7 @@ mod tests {
         assert_eq!(cells("permits granted"), ["-", "20,100"]);
         assert_eq!(cells("per second"), ["1,234", "1,234"]);
         assert_eq!(cells("wait p50 / p99, ms"), ["-", "1.9", "/", "12.3"]);
-        assert!(text.ends_with("the total is exact.\n"), "{text}");
+        assert!(text.ends_with("every total is exact.\n"), "{text}");
         let json: Report = serde_json::from_str(&both.to_json().unwrap()).unwrap();
         assert_eq!(json, both);
     }

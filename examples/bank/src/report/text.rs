@@ -1,13 +1,15 @@
 //! The report as text: a table of both modes, then what is to be said of the latest run.
-use super::{Report, Run};
+use super::{Report, Run, Transfers};
 use crate::ledger::Kind;
 use crate::ledger::audit::Findings;
 use crate::options::Mode;
+use fleet_types::conflict::Kind as Conflict;
 use std::fmt;
 
 /// A row of the table: its name, and how to read it from a run.
 type Row = (&'static str, fn(&Run) -> String);
 
+/// What was done.
 const WORK: [Row; 9] = [
     ("seconds", |run| tenths(run.millis / 100)),
     ("steps carried out", |run| thousands(run.steps)),
@@ -21,7 +23,7 @@ const WORK: [Row; 9] = [
     ("permits granted", |run| {
         of_permits(run, run.permits.granted)
     }),
-    ("  had to wait: conflicts avoided", |run| {
+    ("  had to wait first", |run| {
         of_permits(run, run.permits.queued)
     }),
     ("  denied", |run| {
@@ -36,6 +38,79 @@ const WORK: [Row; 9] = [
         ),
     }),
 ];
+
+/// Large payments that somebody was asked about.
+const APPROVALS: [Row; 4] = [
+    ("asked", |run| of_permits(run, run.desks.approvals.asked)),
+    ("approved", |run| {
+        of_permits(run, run.desks.approvals.approved)
+    }),
+    ("rejected", |run| {
+        of_permits(run, run.desks.approvals.rejected)
+    }),
+    ("nobody answered in time", |run| {
+        of_permits(run, run.desks.approvals.timed_out)
+    }),
+];
+
+/// Transfers between two databases.
+const TRANSFERS: [Row; 5] = [
+    ("done", |run| of_transfers(run, |it| it.done)),
+    ("not done, at neither bank", |run| {
+        of_transfers(run, |it| it.undone)
+    }),
+    ("databases killed", |run| of_transfers(run, |it| it.kills)),
+    ("money lost or made (cents)", |run| {
+        of_transfers(run, |it| it.difference.unsigned_abs())
+    }),
+    ("left half-way in a database", |run| {
+        of_transfers(run, |it| it.half_way)
+    }),
+];
+
+/// Payments abroad.
+const ABROAD: [Row; 3] = [
+    ("completed", |run| thousands(run.desks.abroad.completed)),
+    ("undone after a refusal", |run| {
+        thousands(run.desks.abroad.compensated)
+    }),
+    ("left half done", |run| {
+        thousands(run.desks.abroad.half_done)
+    }),
+];
+
+/// Requests that ran into something, by kind.
+const CONFLICTS: [Row; 4] = [
+    ("resource: another holds it", |run| {
+        of_kind(run, Conflict::Resource)
+    }),
+    ("temporal: again too soon", |run| {
+        of_kind(run, Conflict::Temporal)
+    }),
+    ("data: changed since it was read", |run| {
+        of_kind(run, Conflict::Data)
+    }),
+    ("business: the opposite is done", |run| {
+        of_kind(run, Conflict::Business)
+    }),
+];
+
+/// The parts of the table besides what the audit of the ledger found, each with its heading.
+const PARTS: [(&str, &[Row]); 4] = [
+    ("Approvals of payments over 9,000", &APPROVALS),
+    ("Transfers between two databases", &TRANSFERS),
+    ("Payments abroad, in four steps", &ABROAD),
+    ("Conflicts avoided, by kind", &CONFLICTS),
+];
+
+fn of_kind(run: &Run, kind: Conflict) -> String {
+    of_permits(run, run.desks.conflicts.get(&kind).copied().unwrap_or(0))
+}
+
+fn of_transfers(run: &Run, read: fn(&Transfers) -> u64) -> String {
+    let transfers = run.desks.transfers.as_ref();
+    transfers.map_or("-".to_owned(), |it| thousands(read(it)))
+}
 
 fn of_permits(run: &Run, count: u64) -> String {
     match run.mode {
@@ -63,30 +138,46 @@ fn tenths(number: u64) -> String {
     format!("{}.{}", thousands(number / 10), number % 10)
 }
 
+fn cells(runs: [&Option<Run>; 2], read: fn(&Run) -> String) -> [String; 2] {
+    runs.map(|run| run.as_ref().map_or(String::new(), read))
+}
+
+fn heading(line: &mut impl FnMut(&str, [String; 2]) -> fmt::Result, name: &str) -> fmt::Result {
+    line(name, [String::new(), String::new()])
+}
+
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let runs = [&self.uncoordinated, &self.coordinated];
         let mut line = |name: &str, cells: [String; 2]| {
-            writeln!(f, "  {name:<34}{:>16}{:>16}", cells[0], cells[1])
+            writeln!(f, "  {name:<38}{:>16}{:>16}", cells[0], cells[1])
         };
         line("", ["without permits".into(), "with permits".into()])?;
         for (name, read) in WORK {
-            let cell = |run: &Option<Run>| run.as_ref().map_or(String::new(), read);
-            line(name, runs.map(cell))?;
+            line(name, cells(runs, read))?;
         }
-        let names = Findings::default().violations();
-        for (index, (name, _)) in names.iter().enumerate() {
-            let cell = |run: &Option<Run>| {
-                let findings = run.as_ref().map(|run| run.findings.violations()[index].1);
-                findings.map_or(String::new(), thousands)
-            };
-            line(name, runs.map(cell))?;
-        }
-        let refused = |run: &Option<Run>| match run {
-            Some(run) => of_permits(run, run.findings.stale_writes_refused),
-            None => String::new(),
+        heading(&mut line, "What the audit found wrong")?;
+        let found = |findings: &Findings| -> Vec<(&'static str, u64)> {
+            let all = findings.violations().into_iter();
+            all.chain(findings.forbidden()).collect()
         };
-        line("stale writes refused by the ledger", runs.map(refused))?;
+        for (index, (name, _)) in found(&Findings::default()).into_iter().enumerate() {
+            let cell = |run: &Option<Run>| {
+                let count = run.as_ref().map(|run| found(&run.findings)[index].1);
+                count.map_or(String::new(), thousands)
+            };
+            line(&format!("  {name}"), runs.map(cell))?;
+        }
+        let refused: Row = ("stale writes refused by the ledger", |run| {
+            of_permits(run, run.findings.stale_writes_refused)
+        });
+        line(refused.0, cells(runs, refused.1))?;
+        for (name, rows) in PARTS {
+            heading(&mut line, name)?;
+            for (name, read) in rows {
+                line(&format!("  {name}"), cells(runs, *read))?;
+            }
+        }
         if let Some(run) = self.run() {
             write!(f, "\n{run}")?;
         }
@@ -128,11 +219,16 @@ impl fmt::Display for Run {
                 halt.entries
             )?;
         }
+        if let Some(why) = &self.desks.no_transfers {
+            writeln!(f, "No transfers between databases: {why}.")?;
+        }
         for complaint in &events.complaints {
             writeln!(f, "  {complaint}")?;
         }
         let verdict = match (self.mode, self.clean) {
-            (Mode::Coordinated, true) => "Nothing lost, nothing paid twice, the total is exact.",
+            (Mode::Coordinated, true) => {
+                "Nothing lost, nothing paid twice, nothing forbidden done, nothing left half done: every total is exact."
+            }
             (Mode::Coordinated, false) => "FAILED: a coordinated run must leave nothing wrong.",
             (Mode::Uncoordinated, true) => "Nothing went wrong this time; run longer.",
             (Mode::Uncoordinated, false) => "This is what happens without permits.",

@@ -9,10 +9,13 @@
 //!   every difference counts as a break of the log. With breaks the other figures prove nothing.
 //! - An overdraft is a payment or sweep after which an account's worth is below zero, though its balance may not
 //!   show it.
-use super::{AccountId, Error, InstructionId, Kind, Ledger};
-use rusqlite::Connection;
+use super::{AccountId, Error, InstructionId, Kind, LARGE, Ledger};
+use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
+
+/// How soon no second fee may follow, in microseconds. The rule `fees-slowly` keeps them a little further apart.
+pub const FEE_SPAN: i64 = 500_000;
 
 /// What an audit found. All counts are exact.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +32,15 @@ pub struct Findings {
     pub double_payments: u64,
     /// Payments from accounts that fraud control held.
     pub held_payments: u64,
+    /// Payments from accounts that compliance had frozen.
+    #[serde(default)]
+    pub frozen_payments: u64,
+    /// Payments over [`LARGE`] that no officer had approved.
+    #[serde(default)]
+    pub unapproved_payments: u64,
+    /// Fees that came within [`FEE_SPAN`] of the last one from the same account.
+    #[serde(default)]
+    pub hasty_fees: u64,
     /// Sum of all balances less what it should be, in cents.
     pub total_difference: i64,
     /// Accounts whose balance is not their worth.
@@ -65,10 +77,21 @@ impl Findings {
         ]
     }
 
+    /// What rules forbid, each with its name; must be zero as well.
+    #[must_use]
+    pub const fn forbidden(&self) -> [(&'static str, u64); 3] {
+        [
+            ("payments during a freeze", self.frozen_payments),
+            ("large payments without approval", self.unapproved_payments),
+            ("fees charged twice in half a second", self.hasty_fees),
+        ]
+    }
+
     /// Whether nothing went wrong.
     #[must_use]
     pub fn is_clean(&self) -> bool {
-        self.violations().iter().all(|(_, count)| *count == 0)
+        let mut all = self.violations().into_iter().chain(self.forbidden());
+        all.all(|(_, count)| count == 0)
     }
 }
 
@@ -94,6 +117,7 @@ struct Row {
     kind: String,
     instruction: Option<InstructionId>,
     external: i64,
+    at: i64,
 }
 
 /// Reads the log as it grows.
@@ -102,6 +126,8 @@ pub struct Auditor {
     accounts: HashMap<AccountId, Books>,
     /// How often each instruction was paid or taken back.
     done: HashMap<(InstructionId, Kind), u32>,
+    /// When each account was last charged a fee.
+    charged: HashMap<AccountId, i64>,
     /// The last posting that was read.
     posting: i64,
     /// The entry it belongs to, and what its postings add up to so far, less what came from outside.
@@ -130,7 +156,7 @@ impl Auditor {
     fn catch_up_on(&mut self, connection: &Connection) -> Result<(), Error> {
         let mut statement = connection.prepare_cached(
             "SELECT posting.id, entry, account, base_version, believed, found_version, found, after, held,
-               kind, instruction, external
+               kind, instruction, external, at
              FROM posting JOIN entry ON entry.id = posting.entry
              WHERE posting.id > ?1 ORDER BY posting.id",
         )?;
@@ -149,6 +175,7 @@ impl Auditor {
                 kind: row.get(9)?,
                 instruction: row.get(10)?,
                 external: row.get(11)?,
+                at: row.get(12)?,
             };
             self.take_row(connection, &row)?;
         }
@@ -202,8 +229,44 @@ impl Auditor {
         if amount < 0 && books.worth < 0 {
             self.findings.overdrafts += 1;
         }
-        if kind == Kind::Payment && amount < 0 && row.held {
-            self.findings.held_payments += 1;
+        if amount < 0 {
+            self.judge(connection, kind, row, -amount)?;
+        }
+        Ok(())
+    }
+
+    /// Whether an account should have paid this much just then.
+    fn judge(
+        &mut self,
+        connection: &Connection,
+        kind: Kind,
+        row: &Row,
+        amount: i64,
+    ) -> Result<(), Error> {
+        match kind {
+            Kind::Payment => {
+                self.findings.held_payments += u64::from(row.held);
+                let frozen: bool = connection
+                    .prepare_cached(
+                        "SELECT EXISTS (SELECT 1 FROM freeze WHERE account = ?1 AND until > ?2 AND at <= ?2)",
+                    )?
+                    .query_row([row.account, row.at], |row| row.get(0))?;
+                self.findings.frozen_payments += u64::from(frozen);
+                if amount > LARGE {
+                    let approved: bool = connection
+                        .prepare_cached(
+                            "SELECT EXISTS (SELECT 1 FROM consent WHERE instruction = ?1 AND approved = 1 AND at <= ?2)",
+                        )?
+                        .query_row(params![row.instruction, row.at], |row| row.get(0))?;
+                    self.findings.unapproved_payments += u64::from(!approved);
+                }
+            }
+            Kind::Fee => {
+                let before = self.charged.insert(row.account, row.at);
+                let hasty = before.is_some_and(|before| row.at - before < FEE_SPAN);
+                self.findings.hasty_fees += u64::from(hasty);
+            }
+            Kind::Reversal | Kind::Sweep | Kind::External | Kind::Interest => {}
         }
         Ok(())
     }

@@ -1,0 +1,186 @@
+//! Clearing: money moves between two banks, each with a PostgreSQL server of its own.
+//!
+//! With a coordinator each transfer is a two-phase commit: both databases prepare, then both commit, whatever is killed in
+//! between. Without one it is what most programs do: an update here, then an update there. When the second fails, the money
+//! has left one bank and has not arrived at the other.
+mod alone;
+mod bank;
+mod together;
+
+use super::{AGAIN, Stopped};
+use crate::postgres::{DEBIAN_PACKAGE, Postgres};
+use crate::random::Random;
+use bank::{ACCOUNTS, Banks, OPENING};
+use fleet_client::Fleet;
+use serde::{Deserialize, Serialize};
+use std::io::ErrorKind;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// The two banks.
+const BANKS: [&str; 2] = ["eu", "us"];
+/// Clerks that make transfers at the same time.
+const CLERKS: u64 = 4;
+/// How long a killed database stays away before it is started again.
+const AWAY: Duration = Duration::from_millis(300);
+
+/// What came of the transfers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Transfers {
+    /// Both updates stand.
+    pub done: u64,
+    /// Neither does.
+    pub undone: u64,
+    /// Of those without a coordinator: the second update failed after the first.
+    pub broken: u64,
+    /// How often a database was killed.
+    pub kills: u64,
+    /// Sum over both databases less what they began with, in cents.
+    pub difference: i64,
+    /// Transactions that lie prepared in a database, or are not over.
+    pub half_way: u64,
+}
+
+impl Transfers {
+    fn add(&mut self, other: &Transfers) {
+        self.done += other.done;
+        self.undone += other.undone;
+        self.broken += other.broken;
+        self.half_way += other.half_way;
+    }
+}
+
+pub(super) struct Clearing {
+    /// None: without coordination.
+    pub fleet: Option<Fleet>,
+    /// Where the server reads credentials; None: it is not ours.
+    pub secrets_dir: Option<PathBuf>,
+    pub kill_every: Option<Duration>,
+    pub seed: u64,
+    pub stopped: Stopped,
+}
+
+/// One transfer.
+#[derive(Clone, Copy, Debug)]
+struct Transfer {
+    /// Bank (index into [`BANKS`]) and account of who pays, then of who is paid.
+    ends: [(usize, u32); 2],
+    cents: i64,
+}
+
+impl Transfer {
+    fn draw(random: &mut Random) -> Self {
+        let from = random.below(2) as usize;
+        let account = |random: &mut Random| random.between(1, u64::from(ACCOUNTS)) as u32;
+        Transfer {
+            ends: [(from, account(random)), (1 - from, account(random))],
+            cents: random.between(100, 10_000) as i64,
+        }
+    }
+
+    /// What each end's account is changed by.
+    fn changes(&self) -> [(usize, u32, i64); 2] {
+        let [(from, payer), (to, payee)] = self.ends;
+        [(from, payer, -self.cents), (to, payee, self.cents)]
+    }
+}
+
+impl Clearing {
+    /// Makes transfers until told to stop; or why there are none.
+    pub async fn work(self) -> Result<Transfers, String> {
+        let servers = tokio::task::spawn_blocking(start_both)
+            .await
+            .map_err(why)??;
+        let servers = Arc::new(servers);
+        let urls = servers.urls();
+        bank::furnish(&urls).await.map_err(why)?;
+        if let Some(fleet) = &self.fleet {
+            together::connect(fleet, self.secrets_dir.as_deref(), &urls).await?;
+        }
+        let killer = self.kill_every.map(|every| {
+            tokio::spawn(Arc::clone(&servers).kill_again_and_again(every, self.stopped.clone()))
+        });
+        let clerks = (0..CLERKS).map(|number| {
+            let (fleet, stopped, urls) = (self.fleet.clone(), self.stopped.clone(), urls.clone());
+            let random = Random::split(self.seed, 0x636C_6561 + number);
+            tokio::spawn(async move {
+                let banks = Banks::new(urls);
+                match fleet {
+                    Some(fleet) => together::clerk(fleet, banks, random, stopped).await,
+                    None => alone::clerk(banks, random, stopped).await,
+                }
+            })
+        });
+        let clerks: Vec<_> = clerks.collect();
+        let mut sum = Transfers::default();
+        for clerk in clerks {
+            sum.add(&clerk.await.map_err(why)?);
+        }
+        if let Some(killer) = killer {
+            sum.kills = killer.await.map_err(why)??;
+        }
+        let (total, prepared) = bank::audit(&urls).await.map_err(why)?;
+        sum.difference = total - 2 * i64::from(ACCOUNTS) * OPENING;
+        sum.half_way += prepared;
+        Ok(sum)
+    }
+}
+
+fn why(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// Both servers.
+struct Servers([Mutex<Postgres>; 2]);
+
+fn start_both() -> Result<Servers, String> {
+    let other = std::thread::spawn(|| Postgres::start(64));
+    let one = Postgres::start(64);
+    let other = other.join().map_err(|_| "a thread has died".to_owned())?;
+    match (one, other) {
+        (Ok(one), Ok(other)) => Ok(Servers([Mutex::new(one), Mutex::new(other)])),
+        (Err(error), _) | (_, Err(error)) => Err(match error.kind() {
+            ErrorKind::NotFound => {
+                format!("PostgreSQL is not installed (Debian's package: {DEBIAN_PACKAGE})")
+            }
+            _ => format!("PostgreSQL does not start: {error}"),
+        }),
+    }
+}
+
+impl Servers {
+    fn urls(&self) -> [String; 2] {
+        [0, 1].map(|at| self.lock(at).url())
+    }
+
+    fn lock(&self, at: usize) -> std::sync::MutexGuard<'_, Postgres> {
+        self.0[at].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Kills one after the other (SIGKILL) and starts it again; how often.
+    async fn kill_again_and_again(
+        self: Arc<Self>,
+        every: Duration,
+        mut stopped: Stopped,
+    ) -> Result<u64, String> {
+        let mut kills = 0_u64;
+        loop {
+            stopped.pause(every).await;
+            if stopped.is() {
+                return Ok(kills);
+            }
+            let (servers, at) = (Arc::clone(&self), (kills % 2) as usize);
+            let killed = tokio::task::spawn_blocking(move || {
+                let mut server = servers.lock(at);
+                server.kill()?;
+                std::thread::sleep(AWAY);
+                server.start_again()
+            });
+            let killed = killed.await.map_err(why)?;
+            killed.map_err(|error| format!("a killed database did not come back: {error}"))?;
+            kills += 1;
+        }
+    }
+}
