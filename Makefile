@@ -2,7 +2,7 @@
 # which installs what is missing, says so, and is silent otherwise.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long bench fmt clean licences spelling setup-build setup-test
+.PHONY: help run test test-long bench fmt clean licences spelling setup-build setup-run setup-test
 
 # Where rustup and `cargo install` put programs, in case the shell does not know it yet.
 CARGO_HOME ?= $(HOME)/.cargo
@@ -16,7 +16,7 @@ endif
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-run: setup-build ## build the server and run a demonstration: a bank's agents, on this machine
+run: setup-run ## build the server and run a demonstration: a bank's agents, on this machine
 	cargo build --release --locked --bin fleet
 	target/release/fleet demo bank
 
@@ -46,6 +46,9 @@ spelling: setup-build ## look for misspelt words (typos)
 
 setup-build:
 	@scripts/setup.sh build
+
+setup-run:
+	@scripts/setup.sh run
 
 setup-test:
 	@scripts/setup.sh test

@@ -4,11 +4,13 @@
 #
 #   scripts/setup.sh base   the system's packages: C compiler, make, pkg-config, curl, certificates, git
 #   scripts/setup.sh build  base, and a Rust toolchain new enough (rust-version in Cargo.toml)
+#   scripts/setup.sh run    build, and PostgreSQL, of which the demonstration starts two servers
 #   scripts/setup.sh test   build, and rustfmt, clippy, cargo-nextest, PostgreSQL (the default)
 #   scripts/setup.sh tool PACKAGE [PROGRAM]
 #                          build, and a program from a crate; PROGRAM where it has another name than PACKAGE
 #
-# Tests start PostgreSQL servers of their own, which take part in transactions; the server needs none.
+# Tests and the demonstration start PostgreSQL servers of their own, which take part in transactions; FleetCommand's
+# own server needs none.
 # SQLite is compiled in, so no package of the system is needed for it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -114,7 +116,7 @@ cargo_tool() {
 # Debian keeps the servers' programs beside the path.
 postgresql() {
   have initdb || compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || {
-    have apt-get || fail "PostgreSQL is missing, which tests start. Install its server, then run this again."
+    have apt-get || return 1
     apt_install postgresql
   }
 }
@@ -127,12 +129,18 @@ case "${1:-test}" in
     base
     rust
     ;;
+  run)
+    base
+    rust
+    # In a shell of its own: the demonstration goes on without it.
+    (postgresql) || say "PostgreSQL is missing: the demonstration leaves out transfers between two databases"
+    ;;
   test)
     base
     rust
     component rustfmt fmt
     component clippy clippy
-    postgresql
+    postgresql || fail "PostgreSQL is missing, which tests start. Install its server, then run this again."
     cargo_tool cargo-nextest ||
       say "cargo-nextest could not be built: the tests will run under cargo test, slower and without time limits"
     ;;
@@ -143,6 +151,6 @@ case "${1:-test}" in
     cargo_tool "$2" "${3:-}" || fail "cargo failed to install $2"
     ;;
   *)
-    fail "unknown part '$1': say base, build, test or tool PACKAGE"
+    fail "unknown part '$1': say base, build, run, test or tool PACKAGE"
     ;;
 esac

@@ -155,13 +155,13 @@ async fn vote(client: &Object, gid: &str) -> Result<Finding, String> {
     })
 }
 
-/// The number with its epoch: the last one of these 32 bits that is not newer than the newest.
-fn long(short: u32, newest: u64) -> u64 {
-    let here = (newest >> 32 << 32) | u64::from(short);
-    match here > newest {
-        true => here.saturating_sub(1 << 32),
-        false => here,
-    }
+/// The number with its epoch: the one of these 32 bits that is nearest to a snapshot's end.
+///
+/// It may lie past that end, which follows the newest transaction that is *over*: of two that are prepared at the same time
+/// the second does. It is never 2^31 away: the database stops before its own numbers come round to those in use.
+fn long(short: u32, end: u64) -> u64 {
+    let ahead = short.wrapping_sub(end as u32).cast_signed();
+    end.saturating_add_signed(i64::from(ahead))
 }
 
 async fn finish(
@@ -262,10 +262,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_number_belongs_to_the_newest_epoch_it_fits() {
+    fn a_short_number_is_the_one_nearest_to_the_end_of_the_snapshot() {
         assert_eq!(long(700, 800), 700);
+        assert_eq!(long(701, 700), 701, "an older one is prepared, too");
         assert_eq!(long(700, (3 << 32) + 800), (3 << 32) + 700);
-        assert_eq!(long(900, (3 << 32) + 800), (2 << 32) + 900);
+        assert_eq!(long(900, (3 << 32) + 800), (3 << 32) + 900);
+        assert_eq!(long(u32::MAX, (3 << 32) + 800), (3 << 32) - 1);
+        assert_eq!(long(5, (3 << 32) - 10), (3 << 32) + 5);
     }
 
     #[test]

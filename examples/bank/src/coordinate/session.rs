@@ -3,7 +3,7 @@
 //! Thin on purpose: the client keeps the connection, resumes it, beats and acknowledges; here its words become ours.
 use super::{Control, Coordinator, Look, Lost, Standing, Turn};
 use crate::options::{AgentOptions, Server};
-use fleet_client::{Http, Options, Session as Client, Standing as ClientStanding};
+use fleet_client::{Http, Kind, Options, Session as Client, Standing as ClientStanding};
 use fleet_types::permit::{Finish, Request};
 use fleet_types::{AgentId, FleetId, HaltId, InstanceId, Text, halt};
 use std::time::Duration;
@@ -32,7 +32,13 @@ impl Session {
         let options = Options::new(server.base_url.clone(), fleet, agent, instance)
             .key(server.key.clone())
             .patience(PATIENCE);
-        let client = Client::connect(options).await.map_err(lost)?;
+        let client = loop {
+            match Client::connect(options.clone()).await {
+                Ok(client) => break client,
+                Err(error) if error.kind() == Kind::Unreachable || error.kind() == Kind::Lost => {}
+                Err(error) => return Err(lost(error)),
+            }
+        };
         let watch = client.watch();
         let seen = told(&client.standing());
         Ok(Session {

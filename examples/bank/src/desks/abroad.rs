@@ -12,8 +12,10 @@ use fleet_client::{Fleet, Session, Signal};
 use fleet_types::txn::{Order, Outcome, Phase, Report, Step};
 use fleet_types::{AgentId, FleetId, InstanceId, Millis, Text, TxnId};
 use serde_json::{Value, json};
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use tokio::sync::broadcast::error::RecvError;
 
 /// Payments that are under way at once.
 const AT_ONCE: u64 = 3;
@@ -143,7 +145,7 @@ async fn until_over(fleet: &Fleet, txn: TxnId) {
 }
 
 /// The bank abroad: does and undoes the steps that it is told over its session.
-async fn correspond(server: Server, ledger: SharedLedger) -> Result<(), Lost> {
+async fn correspond(server: Server, ledger: SharedLedger) -> Result<Infallible, Lost> {
     let options = fleet_client::Options::new(
         server.base_url.clone(),
         FleetId::parse(&server.fleet).map_err(lost)?,
@@ -151,19 +153,24 @@ async fn correspond(server: Server, ledger: SharedLedger) -> Result<(), Lost> {
         InstanceId::parse("desk").map_err(lost)?,
     )
     .key(server.key.clone());
-    let session = loop {
-        match Session::connect(options.clone()).await {
-            Ok(session) => break session,
-            Err(_) => tokio::time::sleep(AGAIN).await,
+    loop {
+        if let Ok(session) = Session::connect(options.clone()).await {
+            listen(&session, &ledger).await;
         }
-    };
+        // The server was away for too long: a new session takes the place of the old one.
+        tokio::time::sleep(AGAIN).await;
+    }
+}
+
+/// Does what it is told until the session is over.
+async fn listen(session: &Session, ledger: &SharedLedger) {
     let mut signals = session.signals();
     loop {
         let order = match signals.recv().await {
             Ok(Signal::Transaction(order)) => order,
+            Ok(Signal::Over(_)) | Err(RecvError::Closed) => return,
             // What was missed is told again.
-            Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => continue,
-            Err(closed) => return Err(lost(closed)),
+            Ok(_) | Err(RecvError::Lagged(_)) => continue,
         };
         let (session, ledger) = (session.clone(), ledger.clone());
         tokio::spawn(async move {

@@ -150,11 +150,12 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let runs = [&self.uncoordinated, &self.coordinated];
         let mut line = |name: &str, cells: [String; 2]| {
-            writeln!(f, "  {name:<38}{:>16}{:>16}", cells[0], cells[1])
+            let text = format!("{name:<40}{:>16}{:>16}", cells[0], cells[1]);
+            writeln!(f, "{}", text.trim_end())
         };
-        line("", ["without permits".into(), "with permits".into()])?;
+        line("Work", ["without permits".into(), "with permits".into()])?;
         for (name, read) in WORK {
-            line(name, cells(runs, read))?;
+            line(&format!("  {name}"), cells(runs, read))?;
         }
         heading(&mut line, "What the audit found wrong")?;
         let found = |findings: &Findings| -> Vec<(&'static str, u64)> {
@@ -171,7 +172,7 @@ impl fmt::Display for Report {
         let refused: Row = ("stale writes refused by the ledger", |run| {
             of_permits(run, run.findings.stale_writes_refused)
         });
-        line(refused.0, cells(runs, refused.1))?;
+        line(&format!("  {}", refused.0), cells(runs, refused.1))?;
         for (name, rows) in PARTS {
             heading(&mut line, name)?;
             for (name, read) in rows {

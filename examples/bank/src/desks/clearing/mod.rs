@@ -90,14 +90,21 @@ impl Transfer {
 impl Clearing {
     /// Makes transfers until told to stop; or why there are none.
     pub async fn work(self) -> Result<Transfers, String> {
+        let coordinator = match (&self.fleet, &self.secrets_dir) {
+            (Some(_), None) => {
+                return Err("this server is not the demonstration's own".to_owned());
+            }
+            (Some(fleet), Some(dir)) => Some((fleet, dir)),
+            (None, _) => None,
+        };
         let servers = tokio::task::spawn_blocking(start_both)
             .await
             .map_err(why)??;
         let servers = Arc::new(servers);
         let urls = servers.urls();
         bank::furnish(&urls).await.map_err(why)?;
-        if let Some(fleet) = &self.fleet {
-            together::connect(fleet, self.secrets_dir.as_deref(), &urls).await?;
+        if let Some((fleet, dir)) = coordinator {
+            together::connect(fleet, dir, &urls).await?;
         }
         let killer = self.kill_every.map(|every| {
             tokio::spawn(Arc::clone(&servers).kill_again_and_again(every, self.stopped.clone()))
@@ -120,6 +127,9 @@ impl Clearing {
         }
         if let Some(killer) = killer {
             sum.kills = killer.await.map_err(why)??;
+        }
+        if let Some((fleet, _)) = coordinator {
+            together::disconnect(fleet).await;
         }
         let (total, prepared) = bank::audit(&urls).await.map_err(why)?;
         sum.difference = total - 2 * i64::from(ACCOUNTS) * OPENING;

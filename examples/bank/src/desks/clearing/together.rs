@@ -22,17 +22,7 @@ const DECIDED_WITHIN: Millis = Millis(5_000);
 const END_WITHIN: Duration = Duration::from_secs(60);
 
 /// Tells the server how to reach both databases. The connection string is a file of its own data directory.
-pub(super) async fn connect(
-    fleet: &Fleet,
-    secrets_dir: Option<&Path>,
-    urls: &[String; 2],
-) -> Result<(), String> {
-    let Some(dir) = secrets_dir else {
-        return Err(
-            "the server is not the demonstration's own, so it has no way to the databases"
-                .to_owned(),
-        );
-    };
+pub(super) async fn connect(fleet: &Fleet, dir: &Path, urls: &[String; 2]) -> Result<(), String> {
     std::fs::create_dir_all(dir).map_err(|error| error.to_string())?;
     for (bank, url) in BANKS.into_iter().zip(urls) {
         std::fs::write(dir.join(bank), url).map_err(|error| error.to_string())?;
@@ -52,6 +42,16 @@ pub(super) async fn connect(
         }
     }
     Ok(())
+}
+
+/// The server need not look for the databases any more.
+pub(super) async fn disconnect(fleet: &Fleet) {
+    for bank in BANKS {
+        if let Ok(connector) = ConnectorId::parse(bank) {
+            // A server that is away looks in vain until it ends, too.
+            let _ = fleet.remove_connector(&connector).await;
+        }
+    }
 }
 
 pub(super) async fn clerk(
