@@ -242,7 +242,7 @@ fn rules() -> Vec<Rule> {
         })),
         rule(json!({
             "id": "large-payments",
-            "description": "A person approves payments over 9,000",
+            "description": "A person approves payments over 6,000",
             "when": { "action": "payment.send", "parameters": { "/amount": { "above": LARGE } } },
             "form": { "approval": {
                 "question": "Is this payment right?",

@@ -1,6 +1,8 @@
 //! The real binary from outside. One program for all, as linking takes longer than running.
 mod apply;
 mod approvals;
+mod bank;
+mod conflict_examples;
 mod conflicts;
 mod crash;
 mod events;

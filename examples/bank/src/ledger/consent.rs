@@ -3,7 +3,7 @@ use super::{DeliveryId, Error, InstructionId, Ledger, Pass, State, now_micros};
 use rusqlite::params;
 
 /// Payments over this many cents need somebody's approval. The rule `large-payments` says the same.
-pub const LARGE: i64 = 900_000;
+pub const LARGE: i64 = 600_000;
 
 impl Ledger {
     /// Writes down what the officer is about to answer.

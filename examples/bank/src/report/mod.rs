@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(cells("permits granted"), ["-", "20,100"]);
         assert_eq!(cells("per second"), ["1,234", "1,234"]);
         assert_eq!(cells("wait p50 / p99, ms"), ["-", "1.9", "/", "12.3"]);
-        assert!(text.ends_with("every total is exact.\n"), "{text}");
+        assert!(text.ends_with("Every total is exact.\n"), "{text}");
         let json: Report = serde_json::from_str(&both.to_json().unwrap()).unwrap();
         assert_eq!(json, both);
     }

@@ -97,7 +97,7 @@ const CONFLICTS: [Row; 4] = [
 
 /// The parts of the table besides what the audit of the ledger found, each with its heading.
 const PARTS: [(&str, &[Row]); 4] = [
-    ("Approvals of payments over 9,000", &APPROVALS),
+    ("Approvals of payments over 6,000", &APPROVALS),
     ("Transfers between two databases", &TRANSFERS),
     ("Payments abroad, in four steps", &ABROAD),
     ("Conflicts avoided, by kind", &CONFLICTS),
@@ -228,7 +228,7 @@ impl fmt::Display for Run {
         }
         let verdict = match (self.mode, self.clean) {
             (Mode::Coordinated, true) => {
-                "Nothing lost, nothing paid twice, nothing forbidden done, nothing left half done: every total is exact."
+                "Nothing lost, nothing paid twice, nothing forbidden, nothing half done.\nEvery total is exact."
             }
             (Mode::Coordinated, false) => "FAILED: a coordinated run must leave nothing wrong.",
             (Mode::Uncoordinated, true) => "Nothing went wrong this time; run longer.",

@@ -15,9 +15,12 @@ fn read(bank: &mut Bank) -> Vec<crate::ledger::Balance> {
 /// Names of what is not zero.
 fn wrong(bank: &mut Bank) -> Vec<&'static str> {
     let findings = audit(&mut bank.ledger).unwrap();
-    let violations = findings.violations();
-    let mut names: Vec<_> = violations.iter().filter(|(_, count)| *count > 0).collect();
-    names.sort();
+    let all = findings
+        .violations()
+        .into_iter()
+        .chain(findings.forbidden());
+    let mut names: Vec<_> = all.filter(|(_, count)| *count > 0).collect();
+    names.sort_unstable();
     names.iter().map(|(name, _)| *name).collect()
 }
 
@@ -201,4 +204,57 @@ fn reading_as_it_grows_finds_the_same() {
     }
     assert_eq!(auditor.findings().lost_updates, 4);
     assert_eq!(audit(&mut bank.ledger).unwrap().lost_updates, 4);
+}
+
+#[test]
+fn a_payment_during_a_freeze_is_found_and_one_after_it_is_not() {
+    let mut bank = testing::bank(2);
+    let [from, to] = bank.two();
+    let hour = std::time::Duration::from_secs(3_600);
+    bank.ledger.freeze(to, hour, &Pass::Unfenced).unwrap();
+    let over = std::time::Duration::ZERO;
+    bank.ledger.freeze(from, over, &Pass::Unfenced).unwrap();
+    let now = read(&mut bank);
+    post(&mut bank, &payment(&now, 10));
+    assert!(wrong(&mut bank).is_empty(), "paid to it, and after it");
+    bank.ledger.freeze(from, hour, &Pass::Unfenced).unwrap();
+    let now = read(&mut bank);
+    post(&mut bank, &payment(&now, 10));
+    assert_eq!(audit(&mut bank.ledger).unwrap().frozen_payments, 1);
+}
+
+#[test]
+fn a_large_payment_needs_an_approval_that_came_before_it() {
+    let mut bank = testing::bank(2);
+    bank.enqueue(3, 1);
+    let pay = |bank: &mut testing::Bank, instruction: i64, amount: i64| {
+        let now = read(bank);
+        post(bank, &payment_of(instruction, &now, amount));
+        audit(&mut bank.ledger).unwrap().unapproved_payments
+    };
+    assert_eq!(pay(&mut bank, 1, LARGE), 0, "not over it");
+    bank.ledger.record_consent(2, true).unwrap();
+    assert_eq!(pay(&mut bank, 2, LARGE + 1), 0);
+    bank.ledger.record_consent(3, false).unwrap();
+    assert_eq!(pay(&mut bank, 3, LARGE + 1), 1, "rejected");
+    bank.ledger.record_consent(3, true).unwrap();
+    assert_eq!(
+        audit(&mut bank.ledger).unwrap().unapproved_payments,
+        1,
+        "too late"
+    );
+}
+
+#[test]
+fn a_second_fee_right_after_the_first_is_found() {
+    let mut bank = testing::bank(2);
+    for hasty in 0..2 {
+        let now = read(&mut bank);
+        let fee = Entry {
+            kind: Kind::Fee,
+            ..payment(&now, 25)
+        };
+        post(&mut bank, &fee);
+        assert_eq!(audit(&mut bank.ledger).unwrap().hasty_fees, hasty);
+    }
 }

@@ -1,0 +1,36 @@
+#!/bin/sh
+# Two agents read the same thing, then both would write it.
+set -eu
+cd "$(dirname "$0")"
+fleet apply -f fleet.yaml
+
+echo
+echo "== both read the account, and its version with it"
+version=$(fleet versions get account/7 -o name)
+echo "account/7 is of version $version"
+
+echo
+echo "== ann writes first"
+ann=$(fleet permits request account.update --agent ann -x account/7 --if-version "account/7=$version" -o name)
+fleet permits complete "$ann" --agent ann
+
+echo
+echo "== what bob has read is no longer so: he is refused, and overwrites nothing"
+fleet permits request account.update --agent bob -x account/7 --if-version "account/7=$version" || echo "exit code $?"
+
+echo
+echo "== the conflict"
+conflict=$(fleet conflicts list --kind data --state open -o name)
+fleet conflicts show "$conflict"
+
+echo
+echo "== bob reads again, and may write"
+version=$(fleet versions get account/7 -o name)
+fleet permits request account.update --agent bob -x account/7 --if-version "account/7=$version"
+
+echo
+echo "== how it was settled: ten seconds after the last collision it is over"
+while fleet conflicts list --state open -o name | grep -q -x "$conflict"; do
+  sleep 1
+done
+fleet conflicts show "$conflict"
