@@ -15,6 +15,7 @@ fn both_modes_side_by_side() {
     let folder = tempfile::tempdir().unwrap();
     let output = fleet_in(
         folder.path(),
+        "http://127.0.0.1:9",
         &[
             "demo",
             "bank",
@@ -81,7 +82,7 @@ fn on_a_server_that_runs_already() {
     let server = Server::dev();
     let folder = tempfile::tempdir().unwrap();
     let line = ["demo", "bank", "--seconds", "6", "--on", &server.url];
-    let output = fleet_in(folder.path(), &line);
+    let output = fleet_in(folder.path(), &server.url, &line);
     println!("{}", output.stderr);
     let said = output.ok();
     for words in [

@@ -40,8 +40,9 @@ fn resource() {
             "kind     resource\nstate    open\nover     account/7",
             "requests 1 of bob",
             "account/7 held by ann",
-            "completed\n",
-            "granted\nholds  account/7 exclusive",
+            // What ann is told and what bob is told may come in either order.
+            "== ann is done",
+            "account/7 exclusive (token",
             "state    resolved",
             "settled  by turn",
         ],
@@ -125,9 +126,10 @@ fn resolution() {
             "state    resolved",
             "settled  by override for p",
             ": quarter end",
-            "granted\nholds  press/1 exclusive",
+            "== ann is done",
             "agent      cid",
-            "granted\nholds  press/1 exclusive",
+            "holds      press/1 exclusive",
+            "press/1 exclusive (token",
         ],
     );
 }
