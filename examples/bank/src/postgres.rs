@@ -152,6 +152,13 @@ impl Postgres {
 
 impl Drop for Postgres {
     fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Postgres {
+    /// Stops it at once and removes its directory.
+    pub fn end(&mut self) {
         if let Some(mut child) = self.child.take() {
             // At once, but with its shared memory given back.
             let id = child.id().to_string();

@@ -97,6 +97,7 @@ async fn with_permits_nothing_is_lost_whatever_is_killed() {
         kill_agents_every: Some(Duration::from_millis(400)),
         pause_agents_every: Some(Duration::from_millis(700)),
         stall_agents_every: Some(Duration::from_millis(150)),
+        kill_banks_every: None,
         pause_for: Duration::from_millis(1_500),
         halt_at: Some(Duration::from_secs(3)),
         halt_for: Duration::from_secs(1),

@@ -20,12 +20,14 @@ use crate::coordinate::Lost;
 use crate::error::Error;
 use crate::ledger::Ledger;
 use crate::ledger::abroad::Abroad;
-use crate::options::{Mode, Options, Server};
+use crate::options::{Mode, Options, Progress, Server};
 use fleet_client::{Fleet, Http};
 use fleet_types::FleetId;
 use fleet_types::conflict::Kind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::future::Future;
+use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
@@ -80,6 +82,8 @@ pub(crate) struct Desks {
     conflicts: Option<JoinHandle<BTreeMap<Kind, u64>>>,
     clearing: JoinHandle<Result<Transfers, String>>,
     abroad: JoinHandle<()>,
+    /// Ends with the desks, however they end.
+    _databases: clearing::Databases,
 }
 
 impl Desks {
@@ -108,7 +112,9 @@ impl Desks {
         let conflicts = admin
             .clone()
             .map(|fleet| tokio::spawn(conflicts::count(fleet, stopped.clone())));
+        let databases = clearing::Databases::default();
         let clearing = clearing::Clearing {
+            databases: databases.place(),
             fleet: admin.clone(),
             secrets_dir: desk_options.secrets_dir.clone(),
             kill_every: options.chaos.kill_banks_every,
@@ -126,8 +132,9 @@ impl Desks {
             ledger,
             officer,
             conflicts,
-            clearing: tokio::spawn(clearing.work()),
+            clearing: tokio::spawn(told(clearing.work(), options.progress)),
             abroad: tokio::spawn(abroad.work()),
+            _databases: databases,
         })
     }
 
@@ -149,6 +156,24 @@ impl Desks {
         }
         Ok(report)
     }
+}
+
+/// Says at once why there are no transfers, as a run may last for hours.
+async fn told(
+    work: impl Future<Output = Result<Transfers, String>>,
+    progress: Progress,
+) -> Result<Transfers, String> {
+    let transfers = work.await;
+    if let Err(why) = &transfers
+        && progress != Progress::Silent
+    {
+        // Nobody reads it: no reason to stop.
+        let _ = writeln!(
+            std::io::stderr(),
+            "No transfers between databases: {why}. All else goes on."
+        );
+    }
+    transfers
 }
 
 fn joined<T>(task: Result<T, tokio::task::JoinError>) -> Result<T, Error> {

@@ -19,6 +19,10 @@ pub(super) enum Mischief {
     Release,
 }
 
+/// How often a halt is tried while the server is away, and how soon again.
+const HALT_TRIES_MAX: u32 = 20;
+const HALT_AGAIN: Duration = Duration::from_millis(500);
+
 /// The timetable of a run.
 #[derive(Debug)]
 pub(super) struct Timetable {
@@ -30,6 +34,8 @@ pub(super) struct Timetable {
     stall_at: Option<Instant>,
     halt_at: Option<Instant>,
     release_at: Option<Instant>,
+    /// How often the halt may still be tried.
+    halt_tries: u32,
 }
 
 impl Timetable {
@@ -42,8 +48,17 @@ impl Timetable {
             stall_at: chaos.stall_agents_every.map(|every| start + every),
             halt_at: chaos.halt_at.map(|after| start + after),
             release_at: None,
+            halt_tries: HALT_TRIES_MAX,
             chaos: chaos.clone(),
         }
+    }
+
+    /// The halt could not be thrown: whether it is tried again.
+    pub fn halt_again(&mut self) -> bool {
+        self.release_at = None;
+        self.halt_tries = self.halt_tries.saturating_sub(1);
+        self.halt_at = (self.halt_tries > 0).then(|| Instant::now() + HALT_AGAIN);
+        self.halt_tries > 0
     }
 
     /// What is due, one thing at a time.

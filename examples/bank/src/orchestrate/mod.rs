@@ -92,12 +92,13 @@ async fn run_all<C: Control>(
     let agents = crew.count() as u64;
     let worked = shift.work(crew, stop).await;
     let millis = shift.start.elapsed().as_millis() as u64;
-    worked?;
     // What is under way between databases and banks comes to its end; the report waits for it.
     let desks = match desks {
-        Some(desks) => desks.stop().await?,
-        None => DeskReport::default(),
+        Some(desks) => desks.stop().await,
+        None => Ok(DeskReport::default()),
     };
+    worked?;
+    let desks = desks?;
     let run = shift.conclude(millis, accounts, agents, desks)?;
     Report::keep(&shift.options, run)
 }
@@ -215,7 +216,12 @@ impl<C: Control> Shift<C> {
                 };
                 match timed(self.control.halt(order)).await {
                     Ok(halt) => self.halted = Some((halt, self.start.elapsed(), now_micros())),
-                    Err(why) => self.books.complain(format!("halt: {why}")),
+                    // The server may have been killed just now: it is thrown when it is back.
+                    Err(why) => {
+                        if !self.timetable.halt_again() {
+                            self.books.complain(format!("halt: {why}"));
+                        }
+                    }
                 }
             }
             Mischief::Release => self.release().await,

@@ -15,7 +15,7 @@ use fleet_client::Fleet;
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 /// The two banks.
@@ -59,6 +59,7 @@ pub(super) struct Clearing {
     pub secrets_dir: Option<PathBuf>,
     pub kill_every: Option<Duration>,
     pub seed: u64,
+    pub databases: Arc<OnceLock<Servers>>,
     pub stopped: Stopped,
 }
 
@@ -100,14 +101,16 @@ impl Clearing {
         let servers = tokio::task::spawn_blocking(start_both)
             .await
             .map_err(why)??;
-        let servers = Arc::new(servers);
+        let place = self.databases;
+        let servers = place.get_or_init(|| servers);
         let urls = servers.urls();
         bank::furnish(&urls).await.map_err(why)?;
         if let Some((fleet, dir)) = coordinator {
             together::connect(fleet, dir, &urls).await?;
         }
         let killer = self.kill_every.map(|every| {
-            tokio::spawn(Arc::clone(&servers).kill_again_and_again(every, self.stopped.clone()))
+            let (place, stopped) = (Arc::clone(&place), self.stopped.clone());
+            tokio::spawn(Servers::kill_again_and_again(place, every, stopped))
         });
         let clerks = (0..CLERKS).map(|number| {
             let (fleet, stopped, urls) = (self.fleet.clone(), self.stopped.clone(), urls.clone());
@@ -142,8 +145,31 @@ fn why(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
+/// Both servers, once they have started.
+///
+/// Dropped, it ends them: a task that holds them may never be, when the program ends on a failure.
+#[derive(Default)]
+pub(super) struct Databases(Arc<OnceLock<Servers>>);
+
+impl Databases {
+    pub fn place(&self) -> Arc<OnceLock<Servers>> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for Databases {
+    fn drop(&mut self) {
+        if let Some(servers) = self.0.get() {
+            for at in 0..2 {
+                servers.lock(at).end();
+            }
+        }
+    }
+}
+
 /// Both servers.
-struct Servers([Mutex<Postgres>; 2]);
+#[derive(Debug)]
+pub(super) struct Servers([Mutex<Postgres>; 2]);
 
 fn start_both() -> Result<Servers, String> {
     let other = std::thread::spawn(|| Postgres::start(64));
@@ -171,7 +197,7 @@ impl Servers {
 
     /// Kills one after the other (SIGKILL) and starts it again; how often.
     async fn kill_again_and_again(
-        self: Arc<Self>,
+        place: Arc<OnceLock<Servers>>,
         every: Duration,
         mut stopped: Stopped,
     ) -> Result<u64, String> {
@@ -181,8 +207,11 @@ impl Servers {
             if stopped.is() {
                 return Ok(kills);
             }
-            let (servers, at) = (Arc::clone(&self), (kills % 2) as usize);
+            let (place, at) = (Arc::clone(&place), (kills % 2) as usize);
             let killed = tokio::task::spawn_blocking(move || {
+                let Some(servers) = place.get() else {
+                    return Ok(());
+                };
                 let mut server = servers.lock(at);
                 server.kill()?;
                 std::thread::sleep(AWAY);
