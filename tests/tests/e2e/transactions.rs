@@ -256,6 +256,39 @@ async fn money_moves_between_two_databases_or_it_does_not() {
     );
 }
 
+/// An older one lies prepared beside it, so that its number lies past the end of the database's snapshot.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_is_found_out_beside_another_that_is_prepared() {
+    let mut banks = Banks::open(Server::dev());
+    register(&banks);
+    banks.furnish(2).await;
+    let fleet = banks.server.client();
+    prepare(&banks.us.url(), 2, 1, "somebody:else")
+        .await
+        .unwrap();
+    let txn = begin(&fleet, 30_000).await;
+    for (bank, cents) in [("eu", -100), ("us", 100)] {
+        let gid = enlist(&fleet, txn, bank).await;
+        prepare(&banks.url(bank), 1, cents, &gid).await.unwrap();
+    }
+    // While the other database is away this one has voted; that it commits is never told.
+    banks.eu.kill();
+    let going = fleet.commit_txn(txn, &end(1_000)).await.unwrap();
+    assert_eq!(going.state, State::Preparing, "{going:?}");
+    let (us, _) = connect(&banks.us.url()).await;
+    let gid = going.branches[1].gid.clone().unwrap();
+    us.batch_execute(&format!("COMMIT PREPARED '{gid}'"))
+        .await
+        .unwrap();
+    banks.eu.start_again();
+    let view = until_over(&fleet, txn).await;
+    assert_eq!(view.state, State::Committed, "{view:?}");
+    assert_eq!(
+        (banks.cents("eu").await, banks.cents("us").await),
+        (1_900, 2_100)
+    );
+}
+
 pub fn register(banks: &Banks) {
     banks.server.fleet(&["agents", "register", "teller"]).ok();
 }
