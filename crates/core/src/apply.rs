@@ -3,7 +3,7 @@ use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::{
     action, agent, approval, budget, conflict, directory, graph, group, halt, limit, permit, plan,
-    policy, rule, scope, settings, txn, version,
+    policy, rule, scope, settings, tool, txn, version,
 };
 use fleet_types::{Event, Record};
 
@@ -56,6 +56,8 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
         Event::PolicySet(event) => policy::apply::set(state, event, seq),
         Event::PolicyRemoved(event) => policy::apply::removed(state, event),
         Event::PolicyDataSet(event) => policy::apply::data_set(state, event, seq),
+        Event::ToolSet(event) => tool::apply::set(state, event, seq),
+        Event::ToolRemoved(event) => tool::apply::removed(state, event),
         Event::PermitRejudged(event) => policy::apply::rejudged(state, event),
         Event::ConflictOpened(event) => conflict::apply::opened(state, event),
         Event::ConflictRaised(event) => conflict::apply::raised(state, event),
@@ -104,7 +106,7 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
     }
 }
 
-/// Whether an event changes what policies are told of agents, groups and scopes.
+/// Whether an event changes what those in front of the queue are told of agents, groups, scopes and tools.
 fn defines(event: &Event) -> bool {
     matches!(
         event,
@@ -115,5 +117,7 @@ fn defines(event: &Event) -> bool {
             | Event::GroupRemoved(_)
             | Event::ScopeSet(_)
             | Event::ScopeRemoved(_)
+            | Event::ToolSet(_)
+            | Event::ToolRemoved(_)
     )
 }

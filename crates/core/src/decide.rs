@@ -4,7 +4,7 @@ use crate::permit::grant::Keys;
 use crate::state::State;
 use crate::{
     action, agent, approval, budget, conflict, directory, graph, group, halt, limit, permit, plan,
-    policy, rule, scope, settings, txn, version,
+    policy, rule, scope, settings, tool, txn, version,
 };
 use fleet_types::{Actor, Code, Command, Envelope, Event, Rejection, Reply, Time};
 
@@ -82,6 +82,7 @@ pub fn decide(
         Command::Limit(command) => limit::decide::decide(state, command),
         Command::Rule(command) => rule::decide::decide(state, by, command),
         Command::Policy(command) => policy::decide::decide(state, by, command),
+        Command::Tool(command) => tool::decide::decide(state, by, command),
         Command::Conflict(command) => conflict::decide::decide(state, by, command, now),
         Command::Plan(command) => plan::decide(state, by, command, now),
         Command::Version(command) => version::decide(state, command),

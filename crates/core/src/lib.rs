@@ -45,6 +45,7 @@ pub mod signal;
 mod state;
 mod step;
 mod timers;
+mod tool;
 mod txn;
 mod version;
 
@@ -54,6 +55,8 @@ pub use policy::matching;
 pub use rule::check;
 pub use state::State;
 pub use step::{adopt, apply_record, next_deadline, step, step_recalled};
+pub use tool::derive::{Derived, derive};
+pub use tool::judge::{Seen as ToolSeen, judge as judge_tool};
 pub use txn::due::{Due, due, due_of};
 
 #[cfg(test)]

@@ -74,6 +74,8 @@ pub fn of(state: &State, record: &Record) -> Reply {
         | Event::PolicySet(_)
         | Event::PolicyRemoved(_)
         | Event::PolicyDataSet(_)
+        | Event::ToolSet(_)
+        | Event::ToolRemoved(_)
         | Event::PermitRejudged(_)
         | Event::ConflictOpened(_)
         | Event::ConflictRaised(_)

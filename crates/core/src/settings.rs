@@ -6,6 +6,10 @@ use fleet_types::settings::Settings;
 
 /// Shortest heartbeat: below it the beats themselves would be the load.
 const HEARTBEAT_MS_MIN: u64 = 100;
+/// Longest chain of delegation that a fleet may allow: each permit of it keeps the names above it.
+const DELEGATION_DEPTH_MAX: u64 = 64;
+/// Most patterns of actions that must be tools.
+const PATTERNS_MAX: usize = 100;
 
 pub fn decide(state: &State, settings: &Settings) -> Decided {
     if state.settings == *settings {
@@ -36,6 +40,12 @@ pub fn decide(state: &State, settings: &Settings) -> Decided {
         ("wait_ms_max", settings.wait_ms_max.0, 0, 31 * day),
         ("waiting_max", settings.waiting_max.into(), 0, 1_000_000),
         (
+            "delegation_depth_max",
+            settings.delegation_depth_max.into(),
+            0,
+            DELEGATION_DEPTH_MAX,
+        ),
+        (
             "request_memory_ms",
             settings.request_memory_ms.0,
             1_000,
@@ -47,6 +57,10 @@ pub fn decide(state: &State, settings: &Settings) -> Decided {
             let message = format!("{field} is {value}; it must be {least}–{most}");
             return invalid(field, message);
         }
+    }
+    if settings.tools_required.len() > PATTERNS_MAX {
+        let message = format!("tools_required has more than {PATTERNS_MAX} patterns");
+        return invalid("tools_required", message);
     }
     Decided::event(Event::FleetConfigured(Box::new(settings.clone())))
 }

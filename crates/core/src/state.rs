@@ -17,6 +17,7 @@ use crate::policy::Policies;
 use crate::rule::{RuleKey, Rules};
 use crate::scope::Tree;
 use crate::timers::Timers;
+use crate::tool::Tools;
 use crate::txn::Txns;
 use crate::version::Versions;
 use fleet_types::permit::Request;
@@ -49,6 +50,8 @@ pub struct State {
     #[serde(default)]
     pub(crate) plans: Plans,
     pub(crate) budgets: Budgets,
+    #[serde(default, skip_serializing_if = "Tools::is_empty")]
+    pub(crate) tools: Tools,
     #[serde(default)]
     pub(crate) approvals: Approvals,
     #[serde(default)]
@@ -64,7 +67,7 @@ pub struct State {
     pub(crate) locks: Locks,
     #[serde(skip)]
     pub(crate) timers: Timers,
-    /// Counts the changes of what policies are told of agents, groups and scopes. Derived.
+    /// Counts the changes of what those in front of the queue are told of agents, groups, scopes and tools. Derived.
     #[serde(skip)]
     pub(crate) changes: u64,
     #[serde(skip)]
@@ -84,7 +87,7 @@ pub enum Wake {
     Limit(u32, SmolStr),
     /// What a rule remembers of a thing.
     Rule(RuleKey, SmolStr),
-    /// What the policies say, or which there are.
+    /// What the policies say, or which there are; or tools.
     Policies,
     /// What they say of one waiting permit.
     Rejudged(PermitId),

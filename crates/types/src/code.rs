@@ -49,6 +49,18 @@ codes! {
     ActionNotAllowed = "action_not_allowed",
     /// The agent may not touch this resource.
     ResourceNotAllowed = "resource_not_allowed",
+    /// The permit on whose behalf it was asked is not held.
+    ParentNotHeld = "parent_not_held",
+    /// The agent is already among those on whose behalf it was asked.
+    DelegationCycle = "delegation_cycle",
+    /// It was handed on more often than the fleet lets it be.
+    DelegationTooDeep = "delegation_too_deep",
+    /// No such tool is registered.
+    ToolUnknown = "tool_unknown",
+    /// The arguments are not what the tool takes.
+    ToolArguments = "tool_arguments",
+    /// The tool's guard forbids it.
+    ToolForbidden = "tool_forbidden",
     /// A rule forbids it now.
     RuleViolated = "rule_violated",
     /// A throttle has stopped it until a person resets the rule.
@@ -57,7 +69,7 @@ codes! {
     PolicyDenied = "policy_denied",
     /// A policy came to no answer.
     PolicyFailed = "policy_failed",
-    /// Policies changed while the request was judged.
+    /// Policies or tools changed while the request was judged.
     PolicyStale = "policy_stale",
     /// A rate limit is used up.
     RateLimited = "rate_limited",

@@ -2,7 +2,7 @@
 use crate::actor::Actor;
 use crate::{
     action, agent, approval, budget, conflict, connector, directory, graph, group, halt, instance,
-    limit, permit, plan, policy, rule, scope, settings, txn, version,
+    limit, permit, plan, policy, rule, scope, settings, tool, txn, version,
 };
 use serde::{Deserialize, Serialize};
 
@@ -39,6 +39,8 @@ pub enum Command {
     Rule(rule::Command),
     /// Policies.
     Policy(policy::Command),
+    /// Tools.
+    Tool(tool::Command),
     /// Plans.
     Plan(plan::Command),
     /// Conflicts.
@@ -103,6 +105,8 @@ impl Command {
             Command::Policy(policy::Command::Remove { .. }) => "policy.remove",
             Command::Policy(policy::Command::RollBack { .. }) => "policy.roll_back",
             Command::Policy(policy::Command::SetData { .. }) => "policy.set_data",
+            Command::Tool(tool::Command::Set { .. }) => "tool.set",
+            Command::Tool(tool::Command::Remove { .. }) => "tool.remove",
             Command::Plan(plan::Command::Declare { .. }) => "plan.declare",
             Command::Plan(plan::Command::Withdraw { .. }) => "plan.withdraw",
             Command::Conflict(conflict::Command::Answer { .. }) => "conflict.answer",

@@ -6,8 +6,8 @@ use crate::actor::Actor;
 pub use crate::approval::event::*;
 use crate::code::Code;
 use crate::id::{
-    AgentId, ApprovalId, BudgetId, Epoch, FleetId, GroupId, HaltId, KeyId, LimitId, PermitId,
-    PolicyId, RuleId, Seq, TenantId, Version,
+    ActionName, AgentId, ApprovalId, BudgetId, Epoch, FleetId, GroupId, HaltId, KeyId, LimitId,
+    PermitId, PolicyId, RuleId, Seq, TenantId, Version,
 };
 use crate::instance::InstanceKey;
 use crate::lock::{Claim, ResourceVersion};
@@ -17,7 +17,7 @@ use crate::text::{Labels, Text};
 use crate::time::Time;
 use crate::{
     action, agent, approval, budget, conflict, connector, directory, explain, finding, graph,
-    group, halt, limit, plan, policy, rule, scope, settings,
+    group, halt, limit, plan, policy, rule, scope, settings, tool,
 };
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
@@ -135,6 +135,10 @@ events! {
     PolicySet(PolicySet) = "policy.set",
     /// A policy was removed.
     PolicyRemoved(PolicyRemoved) = "policy.removed",
+    /// A tool was registered, or its next version.
+    ToolSet(ToolSet) = "tool.set",
+    /// A tool was removed.
+    ToolRemoved(ToolRemoved) = "tool.removed",
     /// The data that policies see was replaced.
     PolicyDataSet(PolicyDataSet) = "policy.data_set",
     /// Policies said anew what they say of a request that waits.
@@ -242,7 +246,10 @@ pub struct Granted {
     /// What was reserved in budgets.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub budgets: Vec<BudgetCharge>,
-    /// What the policies said of it, if any was asked.
+    /// On whose behalf it was asked: the agents from the first on, without its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<AgentId>,
+    /// What policies and its tool said of it, if any was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<Box<policy::Verdict>>,
     /// What rules had to do with it.
@@ -277,7 +284,10 @@ pub struct Queued {
     pub position: u64,
     /// It is denied at this time if its turn has not come.
     pub until: Time,
-    /// What the policies said of it, if any was asked.
+    /// On whose behalf it was asked: the agents from the first on, without its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<AgentId>,
+    /// What policies and its tool said of it, if any was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<Box<policy::Verdict>>,
     /// What rules had to do with it.
@@ -309,7 +319,7 @@ pub struct Denied {
     pub request: Arc<Request>,
     /// The answer.
     pub denial: Box<Denial>,
-    /// What the policies said of it, if any was asked.
+    /// What policies and its tool said of it, if any was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<Box<policy::Verdict>>,
     /// What rules had to do with it.
@@ -347,7 +357,7 @@ pub struct Extended {
     pub permit: PermitId,
     /// What more.
     pub resources: Vec<Claim>,
-    /// What the policies said of it, if any was asked.
+    /// What policies and its tool said of it, if any was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<Box<policy::Verdict>>,
     /// What rules had to do with it.
@@ -365,7 +375,7 @@ pub struct ExtensionQueued {
     pub waits_for: Blocker,
     /// It is denied at this time.
     pub until: Time,
-    /// What the policies said of it, if any was asked.
+    /// What policies and its tool said of it, if any was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<Box<policy::Verdict>>,
 }
@@ -375,7 +385,7 @@ pub struct ExtensionQueued {
 pub struct ExtensionDenied {
     /// The answer.
     pub denial: Box<Denial>,
-    /// What the policies said of it, if any was asked.
+    /// What policies and its tool said of it, if any was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policies: Option<Box<policy::Verdict>>,
 }
@@ -597,6 +607,29 @@ pub struct PolicySet {
 pub struct PolicyRemoved {
     /// Which.
     pub policy: PolicyId,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+}
+
+/// A tool was registered, or its next version.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ToolSet {
+    /// As it stands now.
+    #[schema(value_type = tool::Tool)]
+    pub tool: Arc<tool::Tool>,
+    /// Which version of it, counted from 1.
+    pub version: u32,
+    /// Why.
+    #[serde(default, skip_serializing_if = "Text::is_empty")]
+    pub reason: Text,
+}
+
+/// A tool was removed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ToolRemoved {
+    /// Which.
+    pub tool: ActionName,
     /// Why.
     #[serde(default, skip_serializing_if = "Text::is_empty")]
     pub reason: Text,

@@ -20,6 +20,10 @@ pub enum Gate {
     AgentState,
     /// May it take this action on these resources?
     Capability,
+    /// May it be asked on behalf of the permit that it names?
+    Delegation,
+    /// Is the action a tool where it must be, and do its arguments and its guard let it pass?
+    Tool,
     /// What do the policies say?
     Policy,
     /// Does every coordination rule let it pass?
@@ -36,11 +40,13 @@ pub enum Gate {
 
 impl Gate {
     /// Every gate, in order.
-    pub const ALL: [Gate; 10] = [
+    pub const ALL: [Gate; 12] = [
         Gate::Identity,
         Gate::Halt,
         Gate::AgentState,
         Gate::Capability,
+        Gate::Delegation,
+        Gate::Tool,
         Gate::Policy,
         Gate::Rules,
         Gate::Limits,

@@ -43,6 +43,7 @@ pub mod session;
 pub mod settings;
 pub mod text;
 pub mod time;
+pub mod tool;
 pub mod trial;
 pub mod txn;
 pub mod version;

@@ -13,6 +13,7 @@ use crate::path::ResourcePath;
 use crate::policy;
 use crate::text::{Labels, Text};
 use crate::time::{Millis, Time};
+use crate::tool::Fault;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
@@ -89,6 +90,9 @@ pub struct Request {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<About>)]
     pub approval: Option<Box<About>>,
+    /// The permit on whose behalf it is asked; it must be held. Absent: on nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<PermitId>,
 }
 
 /// An instance in one of its lives.
@@ -330,7 +334,7 @@ pub struct Grant {
     /// What every gate saw, when asked for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub explain: Vec<GateReport>,
-    /// The request as policies changed it, if they did: this is what may happen.
+    /// The request as policies or its tool changed it, if they did: this is what may happen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Request>)]
     pub changed: Option<Arc<Request>>,
@@ -418,6 +422,25 @@ pub enum Blocker {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         reasons: Vec<Text>,
     },
+    /// A tool, or what its registration must still make of the request.
+    Tool {
+        /// Which.
+        tool: ActionName,
+        /// Arguments that are not what it takes.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        faults: Vec<Fault>,
+        /// Where no such tool is registered: those with names like it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        nearest: Vec<ActionName>,
+    },
+    /// The permit on whose behalf it was asked, or its chain.
+    Delegation {
+        /// Which.
+        parent: PermitId,
+        /// The agents on whose behalf it was asked, the first one first; empty: it is not held.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        chain: Vec<AgentId>,
+    },
     /// A budget.
     Budget {
         /// Which.
@@ -499,6 +522,8 @@ impl Blocker {
             | Blocker::AgentConcurrency { .. }
             | Blocker::Limit { .. }
             | Blocker::Policy { .. }
+            | Blocker::Tool { .. }
+            | Blocker::Delegation { .. }
             | Blocker::Approval { .. }
             | Blocker::Version { .. }
             | Blocker::Budget { .. }
@@ -541,12 +566,15 @@ pub struct View {
     pub permit: PermitId,
     /// Where it is.
     pub state: ViewState,
-    /// What was asked; as policies changed it, if they did.
+    /// What was asked; as policies or its tool changed it, if they did.
     pub request: Request,
-    /// What was asked before policies changed it.
+    /// What was asked before policies or its tool changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Request>)]
     pub asked: Option<Arc<Request>>,
+    /// On whose behalf it was asked: the agents from the first on, without its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chain: Vec<AgentId>,
     /// When it was asked.
     pub asked_at: Time,
     /// When it was granted.

@@ -3,10 +3,11 @@
 //! A policy is a module with a case. It is evaluated in front of the queue; its verdict travels with the request, and
 //! the core enforces it. What is written here never evaluates anything.
 use crate::approval::Terms;
-use crate::id::{PermitId, PolicyId, Seq};
+use crate::id::{ActionName, PermitId, PolicyId, Seq};
 use crate::permit::{Extend, Request};
 use crate::rule::{Case, Stage};
 use crate::text::{Invalid, Text};
+use crate::tool;
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use smol_str::SmolStr;
@@ -241,16 +242,23 @@ pub struct Judgement {
     pub terms: Vec<Arc<Terms>>,
 }
 
-/// What all policies that a request met said of it.
+/// What all policies that a request met said of it, and what its tool made of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = PolicyVerdict)]
 pub struct Verdict {
     /// Each policy that was asked, by id.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub judged: Vec<Judgement>,
+    /// What its tool made of it, if its action is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tool: Option<Box<tool::Judgement>>,
+    /// Tools whose names are like that of an action that should be one and is not.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub nearest: Vec<ActionName>,
     /// Where in the journal the data stood that they saw; 0: there was none.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub data_at: Seq,
-    /// The request as it was asked, where policies changed it.
+    /// The request as it was asked, where policies or its tool changed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Request>)]
     pub original: Option<Arc<Request>>,
@@ -262,10 +270,11 @@ fn is_zero(seq: &Seq) -> bool {
 }
 
 impl Verdict {
-    /// Itself, if any policy was asked.
+    /// Itself, if any policy or tool was asked.
     #[must_use]
     pub fn filled(self) -> Option<Box<Verdict>> {
-        (!self.judged.is_empty()).then(|| Box::new(self))
+        let says = !self.judged.is_empty() || self.tool.is_some();
+        says.then(|| Box::new(self))
     }
 }
 

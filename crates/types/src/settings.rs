@@ -1,4 +1,5 @@
 //! A fleet's own settings, changed by command and kept in the journal.
+use crate::path::Pattern;
 use crate::rule::Stage;
 use crate::time::Millis;
 use serde::{Deserialize, Serialize};
@@ -42,6 +43,10 @@ pub struct Settings {
     pub release_by_two: bool,
     /// How far policies go at most: each is at its own stage or this one, whichever is earlier.
     pub policy_stage: Stage,
+    /// Actions that match one of these must be registered tools.
+    pub tools_required: Vec<Pattern>,
+    /// How often a request may have been handed on, at most, from the first that was asked on nobody's behalf.
+    pub delegation_depth_max: u32,
 }
 
 impl Default for Settings {
@@ -59,6 +64,8 @@ impl Default for Settings {
             request_memory_ms: Millis(86_400_000),
             release_by_two: false,
             policy_stage: Stage::Enforce,
+            tools_required: Vec::new(),
+            delegation_depth_max: 8,
         }
     }
 }

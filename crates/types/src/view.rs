@@ -320,6 +320,18 @@ pub struct PolicyVersion {
     pub policy: crate::policy::Policy,
 }
 
+/// A tool, as it is registered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = ToolView)]
+pub struct Tool {
+    /// As set.
+    pub tool: crate::tool::Tool,
+    /// Which version of it, counted from 1.
+    pub version: u32,
+    /// Where in the journal that version was set.
+    pub set_at: Seq,
+}
+
 /// The data that policies see.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PolicyData {

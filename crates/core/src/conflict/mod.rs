@@ -173,6 +173,8 @@ fn thing(state: &State, blocker: &Blocker) -> Option<(Thing, Kind)> {
         | Blocker::Budget { .. }
         | Blocker::Approval { .. }
         | Blocker::Policy { .. }
+        | Blocker::Tool { .. }
+        | Blocker::Delegation { .. }
         | Blocker::Cycle { .. } => None,
     }
 }

@@ -74,6 +74,9 @@ pub fn fingerprint(request: &Request) -> u64 {
     if let Some(about) = &request.approval {
         mixer.about(about);
     }
+    if let Some(parent) = request.parent {
+        mixer.number(parent.0.0);
+    }
     mixer.0
 }
 

@@ -95,6 +95,7 @@ pub fn events(
             limits: limits.charges,
             budgets: budgets.charges,
             rules: rules.filled(),
+            chain: super::delegation::chain(state, request),
             approvals,
             policies: report.policies,
             turn,
@@ -139,6 +140,7 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
             state.permits[key].phase = phase;
             txn::permit_moved(state, event.permit, None);
             state.permits[key].judged = kept(event);
+            state.permits[key].chain = event.chain.clone().into();
             key
         }
         None => {
@@ -153,6 +155,7 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
                 agent,
                 request: request.clone(),
                 judged: kept(event),
+                chain: event.chain.clone().into(),
                 priority,
                 asked_at: at,
                 rank,

@@ -1,6 +1,7 @@
 //! Permits: asked for, waiting, held, ended.
 //!
 //! One file per thing that can happen to a permit; the gates it must pass are in `gates/`, in order.
+pub mod delegation;
 pub mod end;
 pub mod extend;
 pub mod gates;
@@ -27,7 +28,9 @@ use fleet_types::limit::Class;
 use fleet_types::lock::{Claim, Mode};
 use fleet_types::permit::{Blocker, Command, Extend, Request};
 use fleet_types::policy::Verdict;
-use fleet_types::{Actor, ConflictId, Millis, PermitId, ResourcePath, RuleId, Time, Token};
+use fleet_types::{
+    ActionName, Actor, AgentId, ConflictId, Millis, PermitId, ResourcePath, RuleId, Time, Token,
+};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -89,6 +92,9 @@ pub struct Permit {
     /// What policies said of it, if any was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub judged: Option<Box<Verdict>>,
+    /// On whose behalf: the agents from the first on.
+    #[serde(default, skip_serializing_if = "<[AgentId]>::is_empty")]
+    pub chain: Box<[AgentId]>,
     pub priority: Priority,
     pub asked_at: Time,
     pub rank: Rank,
@@ -138,7 +144,7 @@ pub enum WaitsOn {
     Agent,
     /// A limit.
     Limit(u32),
-    /// What policies must say anew.
+    /// What policies, or its tool, must say anew.
     Policy,
     /// A rule.
     Rule(RuleKey),
@@ -280,7 +286,7 @@ impl Permit {
         Class::of(self.priority)
     }
 
-    /// What was asked, before policies changed it.
+    /// What was asked, before policies or its tool changed it.
     pub fn asked(&self) -> &Arc<Request> {
         let original = self
             .judged
@@ -289,7 +295,7 @@ impl Permit {
         original.unwrap_or(&self.request)
     }
 
-    /// Its request, if policies changed it.
+    /// Its request, if policies or its tool changed it.
     pub fn changed(&self) -> Option<Arc<Request>> {
         let original = self.judged.as_ref()?.original.as_ref();
         original.map(|_| self.request.clone())
@@ -385,6 +391,10 @@ pub fn decide(
 
 /// Builds again everything that is derived from permits and definitions, after a snapshot was read.
 pub fn rebuild(state: &mut State) {
+    let tools: Vec<ActionName> = state.tools.by_id.keys().cloned().collect();
+    for tool in tools {
+        crate::tool::apply::compile(state, &tool);
+    }
     // Those that are gone and kept for their last waiter have no name any more.
     let limits: Vec<u32> = state.limits.by_id.values().copied().collect();
     for key in limits {

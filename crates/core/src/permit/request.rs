@@ -1,6 +1,6 @@
 //! May this happen now? A request becomes granted, queued or denied in one step.
 use super::gates::{Ask, Report, Stop, pass};
-use super::{Permit, Place, Rank, end, grant, queue};
+use super::{Permit, Place, Rank, delegation, end, grant, queue};
 use crate::agent::{Agent, AgentKey};
 use crate::approval::ask::{self, Waiter};
 use crate::conflict::turn;
@@ -98,6 +98,7 @@ pub fn decide(
                 waits_for,
                 position,
                 until: now.after(wait_ms(request, &stop)),
+                chain: delegation::chain(state, request),
                 rules: report.notes(),
                 policies: report.policies,
                 turn,

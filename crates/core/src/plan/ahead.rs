@@ -170,6 +170,7 @@ fn judged(state: &State, agent: &AgentId, step: &Step, begins: Time, found: &mut
         labels: step.labels.clone(),
         explain: false,
         approval: None,
+        parent: None,
     };
     let by = Actor::System;
     let agent = (key, &state.agents.agents[key]);

@@ -5,6 +5,7 @@ use crate::decide::{Decided, rejected};
 use crate::permit::gates::Stop;
 use crate::permit::{Phase, WaitsOn, request};
 use crate::state::State;
+use crate::tool;
 use fleet_types::event::{Denied, PermitRejudged};
 use fleet_types::explain::Gate;
 use fleet_types::permit::Request;
@@ -75,13 +76,21 @@ pub fn rejudge(state: &State, by: &Actor, rejudged: &Rejudged, now: Time) -> Dec
         Phase::Waiting(_) | Phase::Granted(_) => return Decided::unchanged(),
     }
     let agent = &state.agents.agents[permit.agent];
-    let met = met(state, agent, permit.asked(), now);
-    if !is_current(state, &met, Some(&rejudged.verdict)) {
+    let verdict = Some(&rejudged.verdict);
+    if !tool::judge::is_current(state, &rejudged.request, verdict) {
         return Decided::unchanged();
+    }
+    // Where its tool refuses the arguments no policy was asked.
+    if !tool::judge::refuses(verdict) {
+        let asked = tool::judge::asked(state, permit.asked());
+        let met = met(state, agent, &asked, now);
+        if !is_current(state, &met, verdict) {
+            return Decided::unchanged();
+        }
     }
     // What people approved, or are asked to, is the request as it was: they are asked about another one anew.
     if rejudged.request != permit.request && !state.approvals.of(permit.id).is_empty() {
-        let words = "policies have changed what it asks for, and approvals were asked for it as it was; ask again";
+        let words = "policies or its tool have changed what it asks for, and approvals were asked for it as it was; ask again";
         let stop = Stop::deny(Gate::Policy, Code::PolicyStale, words);
         return Decided::event(Event::PermitDenied(Denied {
             request: permit.request.clone(),

@@ -12,6 +12,7 @@ mod plans;
 mod policies;
 mod rules;
 mod status;
+mod tools;
 mod txns;
 mod versions;
 
@@ -30,6 +31,7 @@ pub use policies::{
 };
 pub use rules::rules;
 pub use status::status;
+pub use tools::{ToolSeen, tool, tools};
 pub use txns::{connector, connectors, owns, txn, txns};
 pub use versions::version;
 

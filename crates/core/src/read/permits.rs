@@ -89,6 +89,7 @@ fn view(state: &State, key: PermitKey) -> View {
         state: state_of(permit),
         request: (*permit.request).clone(),
         asked: permit.changed().map(|_| permit.asked().clone()),
+        chain: permit.chain.to_vec(),
         asked_at: permit.asked_at,
         granted_at: permit.granted().map(|granted| granted.at),
         until: permit.expires_at(),

@@ -1,4 +1,5 @@
 //! Policies, and what whoever evaluates them must know of the fleet.
+use super::tools::{self, ToolSeen};
 use super::{page, sorted};
 use crate::halt::Halt;
 use crate::permit::extend;
@@ -108,6 +109,8 @@ pub struct Definitions {
     pub groups: Vec<Group>,
     /// Declared scopes.
     pub scopes: Vec<Scope>,
+    /// Tools, all of them, in no order.
+    pub tools: Vec<ToolSeen>,
 }
 
 /// The fleet as policies see it: bounded, and as of one place in the journal.
@@ -190,6 +193,7 @@ fn definitions(state: &State) -> Definitions {
             .collect(),
         groups: groups.cloned().collect(),
         scopes: declared.take(OTHERS_MAX).collect(),
+        tools: tools::seen(state),
     }
 }
 

@@ -2,7 +2,7 @@
 use crate::agent::Priority;
 use crate::approval::About;
 use crate::budget::Cost;
-use crate::id::{ActionName, AgentId, RequestId};
+use crate::id::{ActionName, AgentId, PermitId, RequestId};
 use crate::lock::{Claim, ResourceVersion};
 use crate::permit::{Holder, Request, claims, cost, is_zero, parameters, reads};
 use crate::text::Labels;
@@ -77,6 +77,9 @@ pub struct PermitRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<About>)]
     pub approval: Option<Box<About>>,
+    /// The permit on whose behalf it is asked; it must be held. Absent: on nobody's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<PermitId>,
 }
 
 impl PermitRequest {
@@ -103,6 +106,7 @@ impl PermitRequest {
             labels: self.labels,
             explain: self.explain,
             approval: self.approval,
+            parent: self.parent,
         }
     }
 }

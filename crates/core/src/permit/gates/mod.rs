@@ -7,12 +7,14 @@ mod agent_state;
 pub mod approval;
 mod budgets;
 mod capability;
+mod delegation;
 mod halt;
 mod identity;
 mod limits;
 mod locks;
 mod policy;
 mod rules;
+mod tool;
 
 use crate::agent::{Agent, AgentKey};
 use crate::lock::check::Asker;
@@ -36,7 +38,7 @@ pub struct Ask<'s> {
     pub agent_key: AgentKey,
     pub agent: &'s Agent,
     pub request: &'s Request,
-    /// What policies said of it, if they were asked.
+    /// What policies and its tool said of it, if they were asked.
     pub verdict: Option<&'s fleet_types::policy::Verdict>,
     pub class: Class,
     pub asker: Asker,
@@ -185,6 +187,7 @@ pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<Passed, Box<Stop>> {
 }
 
 fn pass_in_order(ask: &Ask<'_>, report: &mut Report) -> Result<Passed, Box<Stop>> {
+    tool::current(ask)?;
     report.begin(Gate::Identity);
     identity::pass(ask)?;
     report.begin(Gate::Halt);
@@ -193,8 +196,12 @@ fn pass_in_order(ask: &Ask<'_>, report: &mut Report) -> Result<Passed, Box<Stop>
     agent_state::pass(ask, report)?;
     report.begin(Gate::Capability);
     capability::pass(ask)?;
-    report.begin(Gate::Policy);
+    report.begin(Gate::Delegation);
+    delegation::pass(ask, report)?;
+    report.begin(Gate::Tool);
     let mut needs = Needs::new();
+    tool::pass(ask, &mut needs, report)?;
+    report.begin(Gate::Policy);
     policy::pass(ask, &mut needs, report)?;
     report.begin(Gate::Rules);
     let marks = rules::pass(ask, &mut needs, report)?;
@@ -221,6 +228,7 @@ pub fn pass_extension(ask: &Ask<'_>, claims: &[Claim]) -> Result<Option<Box<Note
     agent_state::alive(ask)?;
     capability::resources(ask, claims)?;
     let mut needs = Needs::new();
+    tool::pass_extension(ask, &mut needs, claims)?;
     policy::pass_extension(ask, &mut needs, claims)?;
     let notes = rules::pass_extension(ask, &mut needs, claims)?;
     approval::pass_extension(&needs)?;

@@ -3,6 +3,7 @@
 use super::{Ask, Needs, Report, Stop};
 use crate::approval::check;
 use crate::policy::judge::{Met, is_current, met, names};
+use crate::tool;
 use fleet_types::approval::{Need, Source};
 use fleet_types::explain::Gate;
 use fleet_types::lock::Claim;
@@ -12,14 +13,21 @@ use fleet_types::{Code, PolicyId, Text};
 
 /// What they want approved goes to `needs`, which the gate of approvals looks up.
 pub fn pass(ask: &Ask<'_>, needs: &mut Needs, report: &mut Report) -> Result<(), Box<Stop>> {
-    if ask.verdict.is_none() && !ask.state.asks_policies() {
+    if is_silent(ask) && !ask.state.asks_policies() {
         return Ok(());
     }
-    let asked = asked(ask);
-    let met = met(ask.state, ask.agent, asked, ask.now);
+    let asked = tool::judge::asked(ask.state, asked(ask));
+    let met = met(ask.state, ask.agent, &asked, ask.now);
     let verdict = current(ask, &met)?;
-    if verdict.is_none() {
-        report.policies = None; // What there was to say is not asked any more.
+    if verdict.is_none()
+        && let Some(said) = report.policies.take()
+    {
+        // What there was to say is not asked any more; what its tool says was looked at before.
+        report.policies = Verdict {
+            judged: Vec::new(),
+            ..*said
+        }
+        .filled();
     }
     for judgement in verdict.map_or(&[][..], |verdict| &verdict.judged) {
         let passes = matches!(judgement.opinion, Opinion::Allow | Opinion::Transform);
@@ -30,7 +38,7 @@ pub fn pass(ask: &Ask<'_>, needs: &mut Needs, report: &mut Report) -> Result<(),
 
 /// What a permit claims anew, while it holds. A verdict that is out of date is not waited for here.
 pub fn pass_extension(ask: &Ask<'_>, needs: &mut Needs, claims: &[Claim]) -> Result<(), Box<Stop>> {
-    if ask.verdict.is_none() && !ask.state.asks_policies() {
+    if is_silent(ask) && !ask.state.asks_policies() {
         return Ok(());
     }
     let request = Request {
@@ -47,7 +55,12 @@ pub fn pass_extension(ask: &Ask<'_>, needs: &mut Needs, claims: &[Claim]) -> Res
     enforce(verdict, needs)
 }
 
-/// The request as it was asked, before policies changed it.
+/// Whether no policy has said anything.
+fn is_silent(ask: &Ask<'_>) -> bool {
+    ask.verdict.is_none_or(|verdict| verdict.judged.is_empty())
+}
+
+/// The request as it was asked, before policies or its tool changed it.
 fn asked<'s>(ask: &Ask<'s>) -> &'s Request {
     let original = ask.verdict.and_then(|verdict| verdict.original.as_deref());
     original.unwrap_or(ask.request)
@@ -55,7 +68,7 @@ fn asked<'s>(ask: &Ask<'s>) -> &'s Request {
 
 fn current<'s>(ask: &Ask<'s>, met: &Met) -> Result<Option<&'s Verdict>, Box<Stop>> {
     let is_unchanged = ask.verdict.is_none_or(|verdict| verdict.original.is_none());
-    if met.is_empty() && is_unchanged {
+    if met.is_empty() && (is_unchanged || is_silent(ask)) {
         return Ok(None);
     }
     if is_current(ask.state, met, ask.verdict) {

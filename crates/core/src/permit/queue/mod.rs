@@ -37,6 +37,7 @@ pub fn queued(state: &mut State, event: &Queued, by: &Actor, at: Time) {
         agent,
         request: event.request.clone(),
         judged: event.policies.clone(),
+        chain: event.chain.clone().into(),
         priority,
         asked_at: at,
         rank: Rank::of(at, priority, state.settings.age_step_ms).with(turn),

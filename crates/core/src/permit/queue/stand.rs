@@ -21,9 +21,12 @@ pub fn waits_on(state: &State, blocker: &Blocker) -> WaitsOn {
             None => WaitsOn::Locks,
         },
         Blocker::Approval { .. } => WaitsOn::Approval,
-        Blocker::Policy { .. } => WaitsOn::Policy,
+        Blocker::Policy { .. } | Blocker::Tool { .. } => WaitsOn::Policy,
         Blocker::Lock { .. } | Blocker::Turn { .. } => WaitsOn::Locks,
-        Blocker::Budget { .. } | Blocker::Version { .. } | Blocker::Cycle { .. } => WaitsOn::Locks, // Never waited for.
+        Blocker::Delegation { .. }
+        | Blocker::Budget { .. }
+        | Blocker::Version { .. }
+        | Blocker::Cycle { .. } => WaitsOn::Locks, // Never waited for.
     }
 }
 
