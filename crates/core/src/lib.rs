@@ -55,8 +55,8 @@ pub use policy::matching;
 pub use rule::check;
 pub use state::State;
 pub use step::{adopt, apply_record, next_deadline, step, step_recalled};
-pub use tool::derive::{Derived, derive};
-pub use tool::judge::{Seen as ToolSeen, judge as judge_tool};
+pub use tool::derive::{Derived, derive, expand};
+pub use tool::judge::{Seen as SeenTool, judge as judge_tool};
 pub use txn::due::{Due, due, due_of};
 
 #[cfg(test)]

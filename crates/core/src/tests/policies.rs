@@ -1,11 +1,13 @@
 //! Policies without Rego: the text of a module is what it says, so that a verdict can be made anywhere and at once.
 use crate::State;
 use crate::matching::{Who, belongs};
+use crate::{SeenTool, judge_tool};
 use fleet_types::permit::Request;
 use fleet_types::policy::{Hash, Judgement, Opinion, Verdict};
 use fleet_types::rule::Stage;
-use fleet_types::{Command, Time};
-use serde_json::{Value, json};
+use fleet_types::tool::Fault;
+use fleet_types::{Command, Text, Time};
+use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -32,8 +34,37 @@ pub fn set(policy: Value) -> Command {
     serde_json::from_value(json!({"policy": {"set": {"policy": policy, "hash": hash}}})).unwrap()
 }
 
-/// What all policies say of a request, asked in front of the queue: all of them are looked at, none is indexed.
+/// What its tool and all policies say of a request, asked in front of the queue. Of a schema only `required` is looked at,
+/// and any tool is near to one that is unknown.
 pub fn judge(state: &State, request: &Arc<Request>, now: Time) -> (Arc<Request>, Verdict) {
+    let entry = state.tools.by_id.get(&request.action);
+    let seen = entry.map(|entry| SeenTool {
+        tool: &entry.tool,
+        version: entry.version,
+        set_at: entry.set_at,
+    });
+    let schema = |arguments: &Map<String, Value>| {
+        let schema = entry.and_then(|entry| entry.tool.arguments.as_ref());
+        let required = schema.and_then(|schema| schema.value()["required"].as_array());
+        let names = required.into_iter().flatten().filter_map(Value::as_str);
+        let missing = names.filter(|name| !arguments.contains_key(*name));
+        missing
+            .map(|name| Fault {
+                argument: format!("/{name}").into(),
+                wanted: Text::clip("to be there"),
+            })
+            .collect()
+    };
+    let (changed, mut verdict) =
+        judge_tool(seen, request, schema, |asked| by_all(state, asked, now));
+    if entry.is_none() {
+        verdict.nearest = state.tools.by_id.keys().take(2).cloned().collect();
+    }
+    (changed, verdict)
+}
+
+/// What all policies say of a request: all of them are looked at, none is indexed.
+fn by_all(state: &State, request: &Arc<Request>, now: Time) -> (Arc<Request>, Verdict) {
     let known = state.agents.get(&request.agent);
     let groups = known.map_or_else(BTreeSet::new, |agent| agent.groups.clone());
     let who = Who {

@@ -9,6 +9,7 @@
 //! budget ID money=N|tokens=N [soft=N] [period=…] [each=agent|label:K] [selector]    topup ID N [account=A]
 //! rule {JSON without spaces}     unrule ID     rollback ID [to=VERSION]     reset ID     arg=NAME:VALUE where one asks
 //! policy ID SAYS [stage=S] [selector]    unpolicy ID    back-policy ID [to=VERSION]    policy-data N    rejudge AGENT REQUEST
+//! tool ACTION {JSON without spaces}     untool ACTION     parent=AGENT/REQUEST where one asks
 //! judged=now|last where one asks: with what the policies say, or said when they were asked last
 //! plan NAME AGENT {STEPS} [ttl=MS]     unplan NAME AGENT     see plans|plan NAME
 //! offer AGENT REQUEST THING {JSON, @REQUEST for a permit}    vote AGENT REQUEST THING
@@ -344,6 +345,12 @@ impl Player {
                 }
                 policies::set(policy)
             }
+            "tool" => {
+                let mut tool: Value = serde_json::from_str(line.word(2)).unwrap();
+                tool["id"] = json!(id);
+                command("tool", json!({"set": {"tool": tool}}))
+            }
+            "untool" => command("tool", json!({"remove": {"tool": id}})),
             "unpolicy" => command("policy", json!({"remove": {"policy": id}})),
             "back-policy" => {
                 let version = line.number("to");
@@ -542,7 +549,13 @@ impl Player {
                 self.said = said.1.clone();
                 said
             }
-            "last" => (asked.clone(), self.said.clone()),
+            "last" => {
+                let verdict = Verdict {
+                    original: None,
+                    ..self.said.clone()
+                };
+                (asked.clone(), verdict)
+            }
             other => panic!("judged when? {other}"),
         }
     }
@@ -694,7 +707,12 @@ impl Player {
             None if arguments.is_empty() => Value::Null,
             None => arguments.into(),
         };
-        let body = compact(json!({
+        let parent = line.option("parent").map(|of| {
+            let (agent, request) = of.split_once('/').unwrap();
+            let permit = self.world.permit_of(agent, request);
+            permit.map_or_else(|| "p999".to_owned(), |permit| permit.to_string())
+        });
+        let body = compact(json!({ "parent": parent,
             "request_id": line.word(2), "agent": agent,
             "action": line.option("do").unwrap_or("work"),
             "resources": line.claims(3, &self.names), "reads": line.reads(&self.names),
@@ -828,10 +846,12 @@ impl Player {
                     let waits = waits
                         .map(|waits| format!(" waits for {waits}"))
                         .unwrap_or_default();
+                    let chain = view.chain.iter().map(|id| format!(" by {id}"));
                     format!(
-                        "{} {:?}{held}{waits} until {until}",
+                        "{} {:?}{held}{waits} until {until}{}",
                         names.permit(view.permit),
-                        view.state
+                        view.state,
+                        chain.collect::<String>()
                     )
                 };
                 permits.into_iter().map(show).collect()

@@ -54,5 +54,5 @@ macro_rules! scripts {
 }
 
 scripts! {
-    agents allocation approvals budgets concurrency conflicts deadlocks extensions fairness graph groups halts instances locks memory permits plans policies rates rules sagas settings txns versions
+    agents allocation approvals budgets concurrency conflicts deadlocks extensions fairness graph groups halts instances locks memory permits plans policies rates rules sagas settings tools txns versions
 }

@@ -279,6 +279,25 @@ impl Names {
                 let names: Vec<&str> = policies.iter().map(|id| id.as_str()).collect();
                 format!("policies {}", names.join(" "))
             }
+            Blocker::Tool {
+                tool,
+                faults,
+                nearest,
+            } => {
+                let faults = faults
+                    .iter()
+                    .map(|fault| format!(" {}: {}", fault.argument, fault.wanted));
+                let nearest = nearest.iter().map(|name| format!(" near {name}"));
+                format!("tool {tool}{}", faults.chain(nearest).collect::<String>())
+            }
+            Blocker::Delegation { parent, chain } => {
+                let names: Vec<&str> = chain.iter().map(|id| id.as_str()).collect();
+                format!(
+                    "delegation by {}: {}",
+                    self.permit(*parent),
+                    names.join(" → ")
+                )
+            }
             Blocker::Budget {
                 budget,
                 available,

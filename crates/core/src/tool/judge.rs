@@ -23,12 +23,51 @@ pub struct Seen<'a> {
     pub set_at: Seq,
 }
 
-/// The request with what follows from its arguments, and what the tool says of them. `schema` tells which of them are not
-/// what its schema wants.
+/// What the tool makes of a request, and policies of what it made: asked in front of the queue. `schema` tells which
+/// arguments are not what the tool's schema wants; policies are not asked where the tool refuses them, and what they change
+/// is looked at once more.
 pub fn judge(
+    seen: Option<Seen<'_>>,
+    asked: &Arc<Request>,
+    schema: impl Fn(&Map<String, Value>) -> Vec<Fault>,
+    policies: impl FnOnce(&Arc<Request>) -> (Arc<Request>, Verdict),
+) -> (Arc<Request>, Verdict) {
+    let Some(seen) = seen else {
+        return policies(asked);
+    };
+    let (expanded, tool) = one(seen, asked, &schema);
+    if !tool.faults.is_empty() {
+        let verdict = Verdict {
+            tool: Some(Box::new(tool)),
+            ..Verdict::default()
+        };
+        return (asked.clone(), verdict);
+    }
+    let (changed, mut verdict) = policies(&expanded);
+    let (changed, tool) = match changed == expanded {
+        true => (expanded, tool),
+        false => {
+            let mut changed = (*changed).clone();
+            if changed.parameters != expanded.parameters {
+                // What followed from the former arguments does not follow from these.
+                changed.resources.clone_from(&asked.resources);
+                if changed.cost == expanded.cost {
+                    changed.cost = asked.cost;
+                }
+            }
+            one(seen, &Arc::new(changed), &schema)
+        }
+    };
+    verdict.original = (changed != *asked).then(|| asked.clone());
+    verdict.tool = Some(Box::new(tool));
+    (changed, verdict)
+}
+
+/// The request with what follows from its arguments, and what the tool says of them.
+fn one(
     seen: Seen<'_>,
     request: &Arc<Request>,
-    schema: impl FnOnce(&Map<String, Value>) -> Vec<Fault>,
+    schema: &impl Fn(&Map<String, Value>) -> Vec<Fault>,
 ) -> (Arc<Request>, Judgement) {
     let mut faults = schema(request.parameters.as_deref().unwrap_or(&NONE));
     let mut expanded = request.clone();

@@ -290,6 +290,8 @@ fn denials_are_justified(world: &World, reference: &Reference, begin: usize) {
                 | Blocker::Rule { .. }
                 | Blocker::Approval { .. }
                 | Blocker::Policy { .. }
+                | Blocker::Tool { .. }
+                | Blocker::Delegation { .. }
                 | Blocker::Version { .. }
                 | Blocker::Cycle { .. },
             )
