@@ -130,6 +130,7 @@ impl World {
             labels: Labels::default(),
             explain: false,
             approval: None,
+            parent: None,
         }
     }
 }

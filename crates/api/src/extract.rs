@@ -112,7 +112,7 @@ async fn take(request: Request, limits: &Limits) -> Result<Bytes> {
 }
 
 /// What stands in paths.
-const NAMED: [&str; 17] = [
+const NAMED: [&str; 18] = [
     "key",
     "fleet",
     "agent",
@@ -121,6 +121,7 @@ const NAMED: [&str; 17] = [
     "halt",
     "limit",
     "policy",
+    "tool",
     "rule",
     "budget",
     "group",

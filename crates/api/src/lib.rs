@@ -30,6 +30,6 @@ pub mod wait;
 
 pub use app::{App, Limits};
 pub use auth::Mode;
-pub use openapi::{openapi, rule_schema, rule_tests_schema, session_schema};
+pub use openapi::{openapi, rule_schema, rule_tests_schema, session_schema, tool_schema};
 pub use problem::Problem;
 pub use router::router;

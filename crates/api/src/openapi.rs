@@ -1,11 +1,13 @@
 //! The OpenAPI 3.1 document, made from the code and compared with `schemas/openapi.json`, and the JSON Schemas of the
-//! session's frames and of a rule, compared with `schemas/session-v1.json` and `schemas/rule-v1.json`.
+//! session's frames, of a rule and of a tool, compared with `schemas/session-v1.json`, `schemas/rule-v1.json` and
+//! `schemas/tool-v1.json`.
 use crate::router;
 use axum::body::Bytes;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use fleet_types::rule::Rule;
 use fleet_types::session::{ClientFrame, Problem, ServerFrame};
+use fleet_types::tool::Tool;
 use fleet_types::trial::Test;
 use std::sync::LazyLock;
 use utoipa::openapi::path::{Operation, PathItem};
@@ -128,6 +130,22 @@ pub fn rule_schema() -> serde_json::Value {
     )
 }
 
+/// The JSON Schema (2020-12) of a tool, for the files that people write.
+#[must_use]
+pub fn tool_schema() -> serde_json::Value {
+    let mut schemas = Vec::new();
+    Tool::schemas(&mut schemas);
+    schemas.push((Tool::name().into(), Tool::schema()));
+    json_schema(
+        serde_json::json!({
+            "$id": "https://fleetcommand.dev/schemas/tool-v1.json",
+            "title": "A tool of FleetCommand, version 1",
+            "$ref": "#/$defs/Tool",
+        }),
+        schemas,
+    )
+}
+
 /// The JSON Schema (2020-12) of the part of a declared fleet that rules and their tests are.
 #[must_use]
 pub fn rule_tests_schema() -> serde_json::Value {
@@ -209,6 +227,11 @@ mod tests {
     }
 
     #[test]
+    fn the_tool_is_the_committed_one() {
+        expect("tool-v1.json", &pretty(&tool_schema()));
+    }
+
+    #[test]
     fn the_tests_of_rules_are_the_committed_ones() {
         expect("rule-tests-v1.json", &pretty(&rule_tests_schema()));
     }
@@ -229,6 +252,7 @@ mod tests {
         fleet_types::view::Limit::schemas(&mut schemas);
         fleet_types::view::Rule::schemas(&mut schemas);
         fleet_types::view::Policy::schemas(&mut schemas);
+        fleet_types::view::Tool::schemas(&mut schemas);
         fleet_types::view::Budget::schemas(&mut schemas);
         fleet_types::view::Halt::schemas(&mut schemas);
         fleet_types::view::Scope::schemas(&mut schemas);
@@ -264,6 +288,7 @@ mod tests {
             openapi,
             session_schema(),
             rule_schema(),
+            tool_schema(),
             rule_tests_schema(),
         ] {
             let mut references = Vec::new();

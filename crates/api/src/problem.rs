@@ -186,6 +186,8 @@ fn limit_of(denial: &Denial) -> Option<&str> {
         Blocker::Rule { rule, .. } => Some(rule.as_str()),
         Blocker::Budget { budget, .. } => Some(budget.as_str()),
         Blocker::Policy { .. }
+        | Blocker::Tool { .. }
+        | Blocker::Delegation { .. }
         | Blocker::Halt { .. }
         | Blocker::AgentConcurrency { .. }
         | Blocker::Approval { .. }

@@ -16,9 +16,9 @@ use fleet_types::session::Halt;
 use fleet_types::settings::Settings;
 use fleet_types::view::{self, Page};
 use fleet_types::{
-    Actor, AgentId, ApprovalId, BudgetId, ConnectorId, FleetId, GroupId, HaltId, LimitId, Pattern,
-    PermitId, PolicyId, Rejection, ResourcePath, Role, RuleId, ScopePath, Seq, TenantId, Time,
-    Token, TxnId, action, txn,
+    ActionName, Actor, AgentId, ApprovalId, BudgetId, ConnectorId, FleetId, GroupId, HaltId,
+    LimitId, Pattern, PermitId, PolicyId, Rejection, ResourcePath, Role, RuleId, ScopePath, Seq,
+    TenantId, Time, Token, TxnId, action, txn,
 };
 use fleet_types::{ConflictId, PlanId, conflict, plan};
 use std::sync::Arc;
@@ -265,6 +265,18 @@ pub fn policies(state: &State, after: Option<&str>, count: usize) -> Page<view::
 #[must_use]
 pub fn policy(state: &State, id: &PolicyId) -> Option<view::Policy> {
     read::policies(state, Some(id), None, 1).items.pop()
+}
+
+/// A part of the tools.
+#[must_use]
+pub fn tools(state: &State, after: Option<&str>, count: usize) -> Page<view::Tool> {
+    read::tools(state, after, count)
+}
+
+/// A tool.
+#[must_use]
+pub fn tool(state: &State, id: &ActionName) -> Option<view::Tool> {
+    read::tool(state, id)
 }
 
 /// The data that policies see.

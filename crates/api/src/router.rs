@@ -3,7 +3,7 @@ use crate::app::App;
 use crate::http::{
     actions, agents, approvals, batch, budgets, conflicts, connectors, fleets, graph, groups,
     halts, health, holding, instances, keys, limits, locks, permits, plans, policies, rules,
-    scopes, settings, status, transactions, versions,
+    scopes, settings, status, tools, transactions, versions,
 };
 use crate::{events, front, openapi, session};
 use axum::Router;
@@ -58,6 +58,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(policies::roll_back))
         .routes(routes!(policies::test))
         .routes(routes!(policies::get_data, policies::put_data))
+        .routes(routes!(tools::list))
+        .routes(routes!(tools::get, tools::put, tools::delete))
         .routes(routes!(budgets::list))
         .routes(routes!(budgets::get, budgets::put, budgets::delete))
         .routes(routes!(budgets::top_up))

@@ -27,6 +27,10 @@ pub const fn of(code: Code) -> StatusCode {
         | Code::SelfApproval
         | Code::PolicyDenied
         | Code::PolicyFailed
+        | Code::ToolUnknown
+        | Code::ToolForbidden
+        | Code::DelegationCycle
+        | Code::DelegationTooDeep
         | Code::PermitNotYours
         | Code::ReleaseByAgent
         | Code::ReleaseNeedsSecond
@@ -36,6 +40,7 @@ pub const fn of(code: Code) -> StatusCode {
         | Code::LockHeld
         | Code::VersionConflict
         | Code::RuleViolated
+        | Code::ParentNotHeld
         | Code::ApprovalClosed
         | Code::AnsweredAlready
         | Code::Deadlock
@@ -50,7 +55,7 @@ pub const fn of(code: Code) -> StatusCode {
         | Code::Conflict => StatusCode::CONFLICT,
         Code::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
         Code::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::RequestIdReused => StatusCode::UNPROCESSABLE_ENTITY,
+        Code::RequestIdReused | Code::ToolArguments => StatusCode::UNPROCESSABLE_ENTITY,
         Code::AgentBusy
         | Code::RateLimited
         | Code::ConcurrencyLimited

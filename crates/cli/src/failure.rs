@@ -113,6 +113,12 @@ pub const fn exit_of(code: Code) -> u8 {
         | Code::ApprovalRejected
         | Code::PolicyDenied
         | Code::PolicyFailed
+        | Code::ParentNotHeld
+        | Code::DelegationCycle
+        | Code::DelegationTooDeep
+        | Code::ToolUnknown
+        | Code::ToolArguments
+        | Code::ToolForbidden
         | Code::RateLimited
         | Code::ConcurrencyLimited
         | Code::BudgetExhausted

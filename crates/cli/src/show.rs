@@ -283,6 +283,18 @@ pub fn blocker(blocker: &Blocker) -> String {
             format!("policies {}, which are asked anew", list(policies))
         }
         Blocker::Policy { policies, .. } => format!("policies {}", list(policies)),
+        Blocker::Tool { tool, faults, .. } if faults.is_empty() => format!("tool {tool}"),
+        Blocker::Tool { tool, faults, .. } => {
+            let names: Vec<&str> = faults.iter().map(|fault| fault.argument.as_str()).collect();
+            format!("tool {tool}: {}", names.join(", "))
+        }
+        Blocker::Delegation { parent, chain } if chain.is_empty() => {
+            format!("permit {parent}, which is not held")
+        }
+        Blocker::Delegation { parent, chain } => {
+            let names: Vec<&str> = chain.iter().map(fleet_types::AgentId::as_str).collect();
+            format!("permit {parent} of {}", names.join(" → "))
+        }
         Blocker::Budget {
             budget,
             available,

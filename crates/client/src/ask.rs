@@ -5,7 +5,7 @@ use fleet_types::budget::Cost;
 use fleet_types::lock::{Claim, Mode, ResourceVersion};
 use fleet_types::permit::Request;
 use fleet_types::session::PermitRequest;
-use fleet_types::{ActionName, AgentId, Labels, Millis, RequestId, ResourcePath, Seq};
+use fleet_types::{ActionName, AgentId, Labels, Millis, PermitId, RequestId, ResourcePath, Seq};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -41,6 +41,7 @@ impl Ask {
             labels: Labels::default(),
             explain: false,
             approval: None,
+            parent: None,
         })
     }
 
@@ -55,6 +56,13 @@ impl Ask {
     #[must_use]
     pub fn request_id(mut self, id: RequestId) -> Self {
         self.0.request_id = Some(id);
+        self
+    }
+
+    /// On behalf of this permit, which must be held.
+    #[must_use]
+    pub fn parent(mut self, permit: PermitId) -> Self {
+        self.0.parent = Some(permit);
         self
     }
 

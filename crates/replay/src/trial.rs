@@ -283,6 +283,7 @@ impl World {
             ttl_ms: Some(self.state.settings().ttl_ms_max),
             labels: ask.labels.clone(),
             approval: None,
+            parent: None,
             explain: false,
         };
         self.run(Command::Permit(Permit::Request(Arc::new(request))), at)

@@ -54,6 +54,7 @@ impl Lane {
             | Command::Limit(_)
             | Command::Rule(_)
             | Command::Policy(_)
+            | Command::Tool(_)
             | Command::Version(_)
             | Command::Conflict(_)
             | Command::Plan(_)

@@ -15,6 +15,7 @@ const ROWS: &[(&str, &[&str])] = &[
     // Journal and effects never see the core's state.
     ("journal", &["types"]),
     ("policy", &["types"]),
+    ("schema", &["types"]),
     ("connect", &["types"]),
     // Knows what stands on the wire, and nothing of how it is decided.
     ("client", &["types"]),
@@ -23,7 +24,7 @@ const ROWS: &[(&str, &[&str])] = &[
     // Asks policies in front of its queue.
     (
         "runtime",
-        &["types", "workflow", "journal", "policy", "core"],
+        &["types", "workflow", "journal", "policy", "schema", "core"],
     ),
     ("views", &["types", "workflow", "journal", "core"]),
     ("insight", &["types", "views"]),
@@ -39,7 +40,8 @@ const ROWS: &[(&str, &[&str])] = &[
     (
         "api",
         &[
-            "types", "workflow", "journal", "policy", "core", "runtime", "views", "insight",
+            "types", "workflow", "journal", "policy", "schema", "core", "runtime", "views",
+            "insight",
         ],
     ),
     (
@@ -54,8 +56,8 @@ const ROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "types", "workflow", "journal", "policy", "connect", "client", "core", "effects",
-            "runtime", "views", "insight", "replay", "sim", "api", "server", "bank",
+            "types", "workflow", "journal", "policy", "schema", "connect", "client", "core",
+            "effects", "runtime", "views", "insight", "replay", "sim", "api", "server", "bank",
         ],
     ),
 ];

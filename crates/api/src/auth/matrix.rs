@@ -56,6 +56,8 @@ operations! {
     ReadConnectors: Viewer, Never;
     /// Policies and their data.
     ReadPolicies: Viewer, Never;
+    /// Tools: what an action takes is told to whoever may ask.
+    ReadTools: Viewer, Freely;
     /// Budgets.
     ReadBudgets: Viewer, Within;
     /// Approvals; whoever is asked sees the one that it is asked for, wherever that stands.
@@ -112,6 +114,8 @@ operations! {
     SetRule: Operator, Within;
     /// Set, roll back, test or remove a policy, and set their data: policies see the whole fleet.
     SetPolicy: Operator, Never;
+    /// Register or remove a tool: it concerns all agents that ask for its action.
+    SetTool: Operator, Never;
     /// Set, top up or remove a budget.
     SetBudget: Operator, Within;
     /// Ask others to approve instead.

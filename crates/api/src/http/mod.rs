@@ -26,6 +26,7 @@ pub mod rules;
 pub mod scopes;
 pub mod settings;
 pub mod status;
+pub mod tools;
 pub mod transactions;
 pub mod versions;
 pub mod wait;

@@ -186,6 +186,14 @@ fn words(record: &Record) -> String {
             because(&e.reason)
         ),
         Event::PolicyRemoved(e) => format!("{} by {by}{}", e.policy, because(&e.reason)),
+        Event::ToolSet(e) => format!(
+            "{} version {} {} by {by}{}",
+            e.tool.id,
+            e.version,
+            show::word(&e.tool.guard),
+            because(&e.reason)
+        ),
+        Event::ToolRemoved(e) => format!("{} by {by}{}", e.tool, because(&e.reason)),
         Event::PolicyDataSet(e) => format!("by {by}{}", because(&e.reason)),
         Event::PermitRejudged(e) => format!("{} {}", e.permit, e.request.agent),
         Event::ConflictOpened(_)

@@ -29,6 +29,7 @@ mod scopes;
 mod serve;
 mod server;
 mod status;
+mod tools;
 mod txn;
 mod versions;
 
@@ -75,6 +76,9 @@ pub enum Command {
     /// Policies: what the forms of rules cannot say, in Rego
     #[command(subcommand)]
     Policies(policies::Command),
+    /// Tools: actions with arguments, guards, resources and costs of their own
+    #[command(subcommand)]
+    Tools(tools::Command),
     /// Budgets: how much money, how many tokens
     #[command(subcommand)]
     Budgets(budgets::Command),
@@ -147,6 +151,7 @@ impl Command {
             Command::Rules(command) => rules::run(global, command).await,
             Command::Approvals(command) => approvals::run(global, command).await,
             Command::Policies(command) => policies::run(global, command).await,
+            Command::Tools(command) => tools::run(global, command).await,
             Command::Budgets(command) => budgets::run(global, command).await,
             Command::Txn(command) => txn::run(global, command).await,
             Command::Connectors(command) => connectors::run(global, command).await,

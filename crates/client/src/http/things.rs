@@ -1,11 +1,11 @@
-//! What is declared and changed by name: scopes, groups, actions, limits, rules, policies, budgets.
+//! What is declared and changed by name: scopes, groups, actions, limits, rules, policies, tools, budgets.
 use super::bodies::{Changed, PolicyTest, PolicyTested, ResetReason, RollBack, RuleChanged, TopUp};
 use super::fleet::{Fleet, last};
 use super::query;
 use crate::error::Result;
 use fleet_types::{
-    BudgetId, ConnectorId, GroupId, LimitId, Pattern, PolicyId, RuleId, ScopePath, Text, action,
-    budget, connector, group, limit, policy, rule, scope, view,
+    ActionName, BudgetId, ConnectorId, GroupId, LimitId, Pattern, PolicyId, RuleId, ScopePath,
+    Text, action, budget, connector, group, limit, policy, rule, scope, tool, view,
 };
 
 macro_rules! things {
@@ -55,6 +55,7 @@ things! {
     "rule", "rules": rules rule put_rule remove_rule, RuleId, rule::Rule [id], view::Rule;
     "connector", "connectors": connectors connector put_connector remove_connector, ConnectorId, connector::Connector [id], connector::Connector;
     "policy", "policies": policies policy put_policy remove_policy, PolicyId, policy::Policy [id], view::Policy;
+    "tool", "tools": tools tool put_tool remove_tool, ActionName, tool::Tool [id], view::Tool;
     "budget", "budgets": budgets budget put_budget remove_budget, BudgetId, budget::Budget [id], view::Budget;
 }
 
@@ -127,6 +128,24 @@ impl Fleet {
         self.http
             .post(&self.at(&format!("policies/{policy}/rollback")), to)
             .await
+    }
+
+    /// Registers this tool, or its next version, and says why.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn put_tool_because(&self, tool: &tool::Tool, reason: &Text) -> Result<Changed> {
+        let path = because(&self.at(&format!("tools/{}", tool.id)), reason);
+        self.http.put(&path, tool).await
+    }
+
+    /// Removes this tool, and says why.
+    ///
+    /// # Errors
+    /// When refused or unreachable.
+    pub async fn remove_tool_because(&self, tool: &ActionName, reason: &Text) -> Result<Changed> {
+        let path = because(&self.at(&format!("tools/{tool}")), reason);
+        self.http.delete(&path).await
     }
 
     /// What policies say of a request, without effect.

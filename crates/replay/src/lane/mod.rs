@@ -277,9 +277,11 @@ impl<'c> Lane<'c> {
             Event::ApprovalDelegated(_) | Event::ApprovalDelegationEnded(_) => {
                 self.adopt(&record.event, by, at);
             }
-            Event::PolicySet(_) | Event::PolicyRemoved(_) | Event::PolicyDataSet(_) => {
-                self.policies_change(record);
-            }
+            Event::PolicySet(_)
+            | Event::PolicyRemoved(_)
+            | Event::PolicyDataSet(_)
+            | Event::ToolSet(_)
+            | Event::ToolRemoved(_) => self.policies_change(record),
             Event::PermitRejudged(event) => self.rejudged(event, at),
 
             // What happens together does so by its permits.
@@ -405,8 +407,21 @@ impl<'c> Lane<'c> {
         self.follow();
     }
 
-    /// A request with the epoch that its instance has here.
+    /// A request with what it names as that is called here: the permit on whose behalf it is asked, the epoch of its
+    /// instance.
     fn named_here(&self, request: &Arc<Request>) -> Arc<Request> {
+        let Some(parent) = request.parent else {
+            return self.with_epoch(request);
+        };
+        let own = self.own.get(&parent).map(|own| own.id);
+        self.with_epoch(&Arc::new(Request {
+            // One that is not held here is no permit at all.
+            parent: own.or(Some(PermitId(Seq(0)))),
+            ..(**request).clone()
+        }))
+    }
+
+    fn with_epoch(&self, request: &Arc<Request>) -> Arc<Request> {
         let Some(holder) = &request.instance else {
             return request.clone();
         };

@@ -1,5 +1,5 @@
-//! Policies: nobody asks them anew. What they said in the record travels with the request, as it did there, and policies are
-//! set when they were.
+//! Policies and tools: nobody asks them anew. What they said in the record travels with the request, as it did there, and they
+//! are set when they were.
 use super::Lane;
 use fleet_types::event::PermitRejudged;
 use fleet_types::permit::{Command as Permit, Extend, Request};
@@ -8,10 +8,10 @@ use fleet_types::{Actor, Command, Event, Record, Seq, Time};
 use std::sync::Arc;
 
 impl Lane<'_> {
-    /// A policy, or what it sees, is set or goes.
+    /// A policy, what it sees, or a tool is set or goes.
     pub(super) fn policies_change(&mut self, record: &Record) {
         self.adopt(&record.event, &record.by, record.at);
-        if matches!(record.event, Event::PolicySet(_) | Event::PolicyDataSet(_)) {
+        if let Event::PolicySet(_) | Event::PolicyDataSet(_) | Event::ToolSet(_) = record.event {
             self.places.insert(record.seq, self.adopted_at);
         }
     }
@@ -54,12 +54,15 @@ impl Lane<'_> {
         self.run(Actor::System, Command::Permit(command), at);
     }
 
-    /// About the same policies, by their places in this lane.
+    /// About the same policies and tool, by their places in this lane.
     fn verdict(&self, said: &Verdict) -> Verdict {
         let here = |place: Seq| self.places.get(&place).copied().unwrap_or(place);
         let mut verdict = said.clone();
         for judgement in &mut verdict.judged {
             judgement.set_at = here(judgement.set_at);
+        }
+        if let Some(tool) = &mut verdict.tool {
+            tool.set_at = here(tool.set_at);
         }
         verdict.data_at = here(verdict.data_at);
         verdict

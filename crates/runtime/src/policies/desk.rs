@@ -28,7 +28,7 @@ pub const REST: Duration = Duration::from_millis(50);
 
 /// One fleet's desk.
 pub struct Desk {
-    /// Whether the fleet asks policies, as the writer last said.
+    /// Whether the fleet asks policies or has tools, as the writer last said.
     is_on: AtomicBool,
     /// Whether a round of waiting permits is under way.
     in_round: AtomicBool,
@@ -397,7 +397,7 @@ pub fn look(shared: &Arc<Shared>, look: Look) {
 /// The state has moved: whether policies are asked, and whether permits wait to be judged anew.
 pub fn tend(shared: &Arc<Shared>, state: &State) {
     let desk = &shared.desk;
-    let is_on = state.asks_policies();
+    let is_on = state.asks_in_front();
     if desk.is_on.load(Ordering::Relaxed) != is_on {
         desk.is_on.store(is_on, Ordering::Relaxed);
         if is_on {

@@ -1,11 +1,12 @@
 //! The fleet as its policies see it: made on the pool's threads from what the writer hands out now and then.
 use crate::policies::pool::Modules;
+use crate::policies::tools::Tools;
 use fleet_core::matching::{Who, belongs};
 use fleet_core::read;
 use fleet_policy::{Asked, Bounds, Document, Module, input, judge};
 use fleet_types::permit::Request;
 use fleet_types::policy::Verdict;
-use fleet_types::{AgentId, GroupId, PolicyId, Time};
+use fleet_types::{AgentId, GroupId, Pattern, PolicyId, Time};
 use serde_json::json;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -23,6 +24,7 @@ struct Definitions {
     agents: HashMap<AgentId, (read::AgentSeen, Document)>,
     /// The groups of agents that are not registered yet.
     groups: Vec<fleet_types::group::Group>,
+    tools: Tools,
     documents: [(&'static str, Document); 3],
 }
 
@@ -33,6 +35,8 @@ pub struct Sight {
     policies: Vec<Compiled>,
     data_at: fleet_types::Seq,
     definitions: Arc<Definitions>,
+    /// Actions that must be tools.
+    required: Vec<Pattern>,
     document: Document,
 }
 
@@ -96,12 +100,32 @@ impl Sight {
             policies: taken.policies.into_iter().map(compile).collect(),
             data_at: taken.data_at,
             definitions,
+            required: taken.settings.tools_required,
             document,
         })
     }
 
-    /// What all policies that a request meets say of it. `began` hears of each module before it runs.
+    /// What its tool and all policies that a request meets say of it. `began` hears of each module before it runs.
     pub fn judge(
+        &self,
+        request: &Arc<Request>,
+        now: Time,
+        extends: bool,
+        began: &mut dyn FnMut(&Arc<Module>),
+    ) -> Judged {
+        // More for a permit that holds is no new use of its tool.
+        if extends {
+            return self.by_policies(request, now, true, began);
+        }
+        let tools = &self.definitions.tools;
+        let (request, verdict) = tools.judge(request, &self.required, |request| {
+            let Judged { request, verdict } = self.by_policies(request, now, false, began);
+            (request, verdict)
+        });
+        Judged { request, verdict }
+    }
+
+    fn by_policies(
         &self,
         request: &Arc<Request>,
         now: Time,
@@ -228,8 +252,10 @@ fn define(
         ("groups", Document::object(groups_seen)),
         ("scopes", Document::object(scopes)),
     ];
+    let known = before.map(|before| &before.tools);
     Definitions {
         changes,
+        tools: Tools::new(definitions.tools, known),
         agents,
         groups: definitions.groups,
         documents,

@@ -185,6 +185,7 @@ impl<C: Coordinator> Agent<C> {
             labels: fleet_types::Labels::default(),
             explain: false,
             approval: None,
+            parent: None,
         })
     }
 

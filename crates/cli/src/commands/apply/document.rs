@@ -17,6 +17,7 @@ use fleet_types::limit::Limit;
 use fleet_types::rule::Rule;
 use fleet_types::scope::Scope;
 use fleet_types::settings::Settings;
+use fleet_types::tool::Tool;
 use fleet_types::trial::Test;
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use serde::Deserialize;
@@ -52,6 +53,8 @@ pub struct Document {
     pub rules: Option<Vec<Rule>>,
     /// Policies.
     pub policies: Option<Vec<Declared>>,
+    /// Tools.
+    pub tools: Option<Vec<Tool>>,
     /// Budgets.
     pub budgets: Option<Vec<Budget>>,
     /// Ways to outside systems that take part in transactions.
@@ -62,7 +65,7 @@ pub struct Document {
     pub tests: Option<Vec<Test>>,
 }
 
-const SECTIONS: [&str; 12] = [
+const SECTIONS: [&str; 13] = [
     "settings",
     "scopes",
     "actions",
@@ -71,6 +74,7 @@ const SECTIONS: [&str; 12] = [
     "limits",
     "rules",
     "policies",
+    "tools",
     "budgets",
     "connectors",
     "graph",
@@ -161,6 +165,12 @@ impl Document {
                     .iter()
                     .flatten()
                     .map(|policy| policy.id.to_string())
+                    .collect(),
+                "tools" => self
+                    .tools
+                    .iter()
+                    .flatten()
+                    .map(|tool| tool.id.to_string())
                     .collect(),
                 "budgets" => self
                     .budgets
@@ -269,6 +279,7 @@ fn mistakes(tree: &Place, text: &str) -> Vec<Mistake> {
                         "graph" => try_entry::<Edge>(tree, entry, &way, text, notes),
                         "policies" => try_entry::<Declared>(tree, entry, &way, text, notes),
                         "connectors" => try_entry::<Connector>(tree, entry, &way, text, notes),
+                        "tools" => try_entry::<Tool>(tree, entry, &way, text, notes),
                         "tests" => try_entry::<Test>(tree, entry, &way, text, notes),
                         _ => try_entry::<Budget>(tree, entry, &way, text, notes),
                     }

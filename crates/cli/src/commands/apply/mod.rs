@@ -30,8 +30,9 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Make a fleet as a file declares it
 ///
-/// The file has the sections settings, scopes, actions, agents, groups, limits, rules, policies, budgets, connectors and graph,
-/// and may have tests of its rules, which `fleet rules test` carries out. What it does not mention is left alone, unless --prune is given. Shows
+/// The file has the sections settings, scopes, actions, agents, groups, limits, rules, policies, tools, budgets, connectors and
+/// graph, and may have tests of its rules, which `fleet rules test` carries out. What it does not mention is left alone, unless
+/// --prune is given. Shows
 /// what it changes; a second run changes nothing.
 #[derive(Args)]
 #[command(after_help = "Examples:

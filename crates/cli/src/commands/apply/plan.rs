@@ -1,5 +1,6 @@
 //! What must change so that a fleet is as declared.
 use super::Document;
+use crate::commands::tools;
 use crate::failure::Outcome;
 use fleet_client::http::AgentFilter;
 use fleet_client::{Error, Fleet};
@@ -15,9 +16,10 @@ use fleet_types::policy::Policy;
 use fleet_types::rule::Rule;
 use fleet_types::scope::Scope;
 use fleet_types::settings::Settings;
+use fleet_types::tool::Tool;
 use fleet_types::{
-    AgentId, BudgetId, Code, ConnectorId, GroupId, LimitId, Pattern, PolicyId, RuleId, ScopePath,
-    view,
+    ActionName, AgentId, BudgetId, Code, ConnectorId, GroupId, LimitId, Pattern, PolicyId, RuleId,
+    ScopePath, view,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -70,6 +72,7 @@ pub(super) enum Step {
     Limit(Box<Limit>),
     Rule(Box<Rule>),
     Policy(Box<Policy>),
+    Tool(Box<Tool>),
     Budget(Box<Budget>),
     Connector(Box<Connector>),
     Edge(Edge),
@@ -80,6 +83,7 @@ pub(super) enum Step {
     RemoveLimit(LimitId),
     RemoveRule(RuleId),
     RemovePolicy(PolicyId),
+    RemoveTool(ActionName),
     RemoveBudget(BudgetId),
     RemoveConnector(ConnectorId),
     RemoveEdge(Ends),
@@ -96,6 +100,7 @@ impl Step {
             Step::Limit(limit) => fleet.put_limit(limit).await,
             Step::Rule(rule) => fleet.put_rule(rule).await,
             Step::Policy(policy) => fleet.put_policy(policy).await,
+            Step::Tool(tool) => fleet.put_tool(tool).await,
             Step::Budget(budget) => fleet.put_budget(budget).await,
             Step::Connector(connector) => fleet.put_connector(connector).await,
             Step::Edge(edge) => fleet.declare_edge(edge).await,
@@ -106,6 +111,7 @@ impl Step {
             Step::RemoveLimit(limit) => fleet.remove_limit(limit).await,
             Step::RemoveRule(rule) => fleet.remove_rule(rule).await,
             Step::RemovePolicy(policy) => fleet.remove_policy(policy).await,
+            Step::RemoveTool(tool) => fleet.remove_tool(tool).await,
             Step::RemoveBudget(budget) => fleet.remove_budget(budget).await,
             Step::RemoveConnector(connector) => fleet.remove_connector(connector).await,
             Step::RemoveEdge(ends) => fleet.undeclare_edge(ends).await,
@@ -325,6 +331,23 @@ impl Plan {
                 &there,
                 |policy| policy.id.to_string(),
                 |policy| Step::Policy(Box::new(policy)),
+                remove,
+            );
+        }
+        if let Some(declared) = &document.tools {
+            for tool in declared {
+                tools::compiled(tool)?;
+            }
+            let there = by_name(fleet.tools().await?.into_iter().map(|it| it.tool), |tool| {
+                tool.id.to_string()
+            });
+            let remove = |tool: &Tool| Some(Step::RemoveTool(tool.id.clone()));
+            all.section(
+                "tool",
+                document.tools,
+                &there,
+                |tool| tool.id.to_string(),
+                |tool| Step::Tool(Box::new(tool)),
                 remove,
             );
         }

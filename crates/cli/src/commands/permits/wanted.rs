@@ -6,7 +6,7 @@ use fleet_client::Ask;
 use fleet_types::agent::Priority;
 use fleet_types::budget::Cost;
 use fleet_types::lock::Mode;
-use fleet_types::{ActionName, AgentId, Millis, RequestId, ResourcePath, Seq};
+use fleet_types::{ActionName, AgentId, Millis, PermitId, RequestId, ResourcePath, Seq};
 use std::time::Duration;
 
 /// What is asked for.
@@ -56,6 +56,9 @@ pub struct Wanted {
     /// What to tell whoever may be asked to approve it, as a JSON object: context, risks, impact, recommendation, urgency
     #[arg(long, value_name = "JSON")]
     about: Option<String>,
+    /// On behalf of this permit, which must be held
+    #[arg(long, value_name = "PERMIT")]
+    parent: Option<PermitId>,
     /// Your own id of this request: a repeat gets the first answer
     #[arg(long, value_name = "ID")]
     request_id: Option<RequestId>,
@@ -104,6 +107,9 @@ impl Wanted {
         }
         if let Some(ttl) = self.ttl {
             ask = ask.ttl(Duration::from_millis(ttl.0));
+        }
+        if let Some(parent) = self.parent {
+            ask = ask.parent(parent);
         }
         if let Some(priority) = self.priority {
             ask = ask.priority(priority);
