@@ -199,6 +199,7 @@ impl Asking for Request {
             labels: self.labels,
             explain: self.explain,
             approval: self.approval,
+            parent: self.parent,
         }
     }
 }

@@ -174,21 +174,10 @@ fn resources(tool: &Tool) -> String {
     show::joined(&lines, "\n", "-")
 }
 
-fn cost(cost: &Cost) -> String {
-    let mut parts = Vec::new();
-    if cost.money_micros > 0 {
-        parts.push(format!("{} money", show::money(cost.money_micros)));
-    }
-    if cost.tokens > 0 {
-        parts.push(format!("{} tokens", show::number(cost.tokens)));
-    }
-    show::joined(&parts, ", ", "nothing")
-}
-
 fn costs(tool: &Tool) -> String {
-    let mut parts = vec![cost(&tool.cost.fixed)];
+    let mut parts = vec![show::cost(&tool.cost.fixed)];
     let per = tool.cost.per.iter();
-    parts.extend(per.map(|rate| format!("{} for each {}", cost(&rate.unit), rate.argument)));
+    parts.extend(per.map(|rate| format!("{} for each {}", show::cost(&rate.unit), rate.argument)));
     parts.join("\n")
 }
 
@@ -267,7 +256,7 @@ impl Detail for Checked {
             .map(|claim| format!("{} {}", claim.path, show::word(&claim.mode)))
             .collect();
         lines.push(("resources", show::joined(&claims, "\n", "-")));
-        lines.push(("cost", cost(&self.cost)));
+        lines.push(("cost", show::cost(&self.cost)));
         lines
     }
     fn name(&self) -> String {

@@ -2,6 +2,7 @@
 use crate::failure::Outcome;
 use crate::output::{self, Detail, Row};
 use crate::{paint, show};
+use fleet_types::AgentId;
 use fleet_types::explain::{GateReport, Verdict};
 use fleet_types::lock::{Held, ResourceVersion};
 use fleet_types::permit::{Grant, View, ViewState};
@@ -178,6 +179,11 @@ impl Detail for Shown {
                 ),
             ),
         ];
+        if let Some(parent) = view.request.parent {
+            let agents = view.chain.iter().map(AgentId::as_str);
+            let agents: Vec<&str> = agents.chain([view.request.agent.as_str()]).collect();
+            lines.push(("on behalf of", format!("{parent} ({})", agents.join(" → "))));
+        }
         if matches!(view.state, ViewState::Queued | ViewState::AwaitingApproval) {
             lines.push(("wants", show::joined(&asked, "\n", "-")));
         } else {

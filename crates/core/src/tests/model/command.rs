@@ -79,6 +79,57 @@ fn selector(at: u8) -> Value {
     .unwrap()
 }
 
+/// A tool over the argument `n`, which is not always there.
+fn tool(id: u8, kind: u8, guard: u8, cases: u8) -> Command {
+    let resources = pick(
+        &[
+            r#"[]"#,
+            r#"[{"path":"f/{n}","mode":"exclusive"}]"#,
+            r#"[{"path":"a/{n}","mode":"shared"},{"path":"f/{n}","mode":"commuting"}]"#,
+            r#"[{"path":"i","mode":"shared"}]"#,
+        ],
+        kind,
+    );
+    let cost = pick(
+        &[
+            r#"{}"#,
+            r#"{"fixed":{"money_micros":3}}"#,
+            r#"{"per":[{"argument":"/n","unit":{"money_micros":5,"tokens":1}}]}"#,
+        ],
+        kind / 4,
+    );
+    let cases = pick(
+        &[
+            r#"[]"#,
+            r#"[{"when":{"parameters":{"/n":{"at_least":2}}},"guard":"forbidden"}]"#,
+            r#"[{"when":{"parameters":{"/n":{"at_least":1}}},"guard":"approval"}]"#,
+            r#"[{"when":{"resource":"f/**"},"guard":"forbidden"}]"#,
+            r#"[{"when":{"agent":"ann"},"guard":"automatic"},{"when":{"scope":"north"},"guard":"forbidden"}]"#,
+            r#"[{"when":{"labels":{"l":"1"}},"guard":"approval"}]"#,
+        ],
+        cases,
+    );
+    let guard = pick(
+        &[
+            "automatic",
+            "automatic",
+            "automatic",
+            "approval",
+            "forbidden",
+        ],
+        guard,
+    );
+    let value = |text: &str| -> Value { text.parse().unwrap() };
+    let mut tool = json!({
+        "id": pick(&ACTIONS, id), "resources": value(resources), "cost": value(cost),
+        "guard": guard, "cases": value(cases), "approval": {"assignees": [{"role": "operator"}]},
+    });
+    if kind >= 200 {
+        tool["arguments"] = json!({"required": ["n"]});
+    }
+    command("tool", json!({"set": {"tool": tool}}))
+}
+
 pub fn command(noun: &str, body: Value) -> Command {
     serde_json::from_value(json!({ noun: body })).unwrap()
 }
@@ -273,6 +324,10 @@ impl Driver {
                     let path = pick(&PATHS, *label);
                     let version = version(&self.world.state, path, *by);
                     body["reads"] = json!([{"path": path, "version": version}]);
+                }
+                // On behalf of one that is held, or not any more.
+                if instance % 16 >= 10 && instance % 16 < 13 {
+                    body["parent"] = json!(self.permit(by / 2).0);
                 }
                 if label % 4 > 0 {
                     body["parameters"] = json!({"n": label / 4 % 4});
@@ -664,6 +719,13 @@ impl Driver {
                 };
                 command("policy", body)
             }
+            Op::Tool {
+                id,
+                kind,
+                guard,
+                cases,
+            } => tool(*id, *kind, *guard, *cases),
+            Op::Untool(id) => command("tool", json!({"remove": {"tool": pick(&ACTIONS, *id)}})),
             Op::Unbudget(id) => command(
                 "budget",
                 json!({"remove": {"budget": format!("b{}", id % 3)}}),
@@ -691,6 +753,10 @@ impl Driver {
                         ("policy_stage", "\"observe\""),
                         ("policy_stage", "\"enforce\""),
                         ("policy_stage", "\"draft\""),
+                        ("tools_required", "[\"cut.*\"]"),
+                        ("tools_required", "[]"),
+                        ("delegation_depth_max", "1"),
+                        ("delegation_depth_max", "2"),
                     ],
                     *at,
                 );

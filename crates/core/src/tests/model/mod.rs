@@ -13,6 +13,7 @@ mod policies;
 mod reference;
 mod regressions;
 mod rules;
+mod tools;
 mod txns;
 mod versions;
 
@@ -34,6 +35,8 @@ pub fn run(case: &Case) -> World {
     let mut txns = txns::Txns::default();
     let mut policies = policies::Policies::default();
     policies.follow(&driver.world.records, &driver.world.state);
+    let mut tools = tools::Tools::default();
+    tools.follow(&driver.world.records, &driver.world.state);
     let mut versions = versions::Versions::default();
     let mut orders = orders::Orders::default();
     orders.follow(&driver.world.records, &reference);
@@ -50,6 +53,7 @@ pub fn run(case: &Case) -> World {
             approvals.follow(Some(&command), &driver.world.records[before..]);
             txns.follow(&driver.world, before);
             policies.follow(&driver.world.records[before..], &driver.world.state);
+            tools.follow(&driver.world.records[before..], &driver.world.state);
             versions.follow(&driver.world.records[before..]);
             orders.follow(&driver.world.records[before..], &reference);
             twins.after(&driver.world, by, command, &outcome);

@@ -114,6 +114,13 @@ pub enum Op {
         stage: u8,
     },
     PolicyLife(u8, u8),
+    Tool {
+        id: u8,
+        kind: u8,
+        guard: u8,
+        cases: u8,
+    },
+    Untool(u8),
     /// What policies say now of one that waits for that; or what they said before.
     Rejudge(u8, bool),
     Watch(u8),
@@ -152,7 +159,7 @@ pub const PATHS: [&str; 10] = [
     "a", "a/b", "a/b/c", "a/b/d", "a/e", "f", "f/g", "f/g/h", "i", "j/k",
 ];
 
-const KINDS: usize = 41;
+const KINDS: usize = 42;
 
 fn op(kind: usize) -> BoxedStrategy<Op> {
     let any = any::<u8>;
@@ -331,6 +338,16 @@ fn op(kind: usize) -> BoxedStrategy<Op> {
         39 => prop_oneof![
             (any(), any()).prop_map(|(a, b)| Op::Vote(a, b)),
             (any(), any(), any()).prop_map(|(a, b, c)| Op::Resolve(a, b, c))
+        ]
+        .boxed(),
+        40 => prop_oneof![
+            4 => (any(), any(), any(), any()).prop_map(|(id, kind, guard, cases)| Op::Tool {
+                id,
+                kind,
+                guard,
+                cases,
+            }),
+            1 => any().prop_map(Op::Untool)
         ]
         .boxed(),
         _ => prop_oneof![Just(Op::Tick), proptest::num::i8::ANY.prop_map(Op::Jump)].boxed(),

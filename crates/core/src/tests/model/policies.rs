@@ -1,11 +1,12 @@
 //! Policies, as plainly as they can be said: what was granted was let by, by each policy it met, as that stood then.
-use crate::State;
 use crate::matching::{Who, belongs};
+use crate::{State, expand};
 use fleet_types::permit::Request;
 use fleet_types::policy::{Opinion, Policy, Verdict};
 use fleet_types::rule::Stage;
 use fleet_types::settings::Settings;
-use fleet_types::{Event, PolicyId, Record, Seq};
+use fleet_types::tool::Tool;
+use fleet_types::{ActionName, Event, PolicyId, Record, Seq};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ pub struct Policies {
     set: BTreeMap<PolicyId, (Arc<Policy>, Seq)>,
     data_at: Seq,
     most: Stage,
+    tools: BTreeMap<ActionName, Arc<Tool>>,
 }
 
 impl Policies {
@@ -36,6 +38,10 @@ impl Policies {
                     let id = event.policy.id.clone();
                     self.set.insert(id, (event.policy.clone(), record.seq));
                 }
+                Event::ToolSet(event) => {
+                    self.tools.insert(event.tool.id.clone(), event.tool.clone());
+                }
+                Event::ToolRemoved(event) => drop(self.tools.remove(&event.tool)),
                 Event::PolicyRemoved(event) => drop(self.set.remove(&event.policy)),
                 Event::PolicyDataSet(_) => self.data_at = record.seq,
                 Event::FleetConfigured(settings) => self.configured(settings),
@@ -68,7 +74,12 @@ impl Policies {
         state: &State,
     ) {
         let original = verdict.and_then(|verdict| verdict.original.as_deref());
-        let asked = original.unwrap_or(request);
+        // Of a permit that asks for more the tool is not asked again.
+        let asked = Arc::new(original.unwrap_or(request).clone());
+        let tool = verdict.and_then(|verdict| verdict.tool.as_ref());
+        let tool = tool.map(|said| &self.tools[&said.tool]);
+        let asked = tool.map_or(asked.clone(), |tool| expand(tool, &asked).unwrap());
+        let asked = &*asked;
         let Some(agent) = state.agents.get(&asked.agent) else {
             return;
         };
