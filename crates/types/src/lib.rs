@@ -11,6 +11,7 @@ pub mod action;
 pub mod actor;
 pub mod agent;
 pub mod approval;
+mod blocker;
 pub mod budget;
 pub mod calendar;
 pub mod code;

@@ -15,6 +15,7 @@ mod quickstart;
 mod rule_life;
 mod rules;
 mod sessions;
+mod tools;
 mod transactions;
 mod transactions_long;
 mod transactions_page;

@@ -13,5 +13,6 @@ mod policies;
 mod script;
 mod scripts;
 mod show;
+mod tools;
 mod transitions;
 mod world;
