@@ -756,7 +756,8 @@ impl Driver {
                         ("tools_required", "[\"cut.*\"]"),
                         ("tools_required", "[]"),
                         ("delegation_depth_max", "1"),
-                        ("delegation_depth_max", "2"),
+                        ("delegation_depth_max", "0"),
+                        ("delegation_depth_max", "8"),
                     ],
                     *at,
                 );
