@@ -69,5 +69,6 @@ pub fn configured(state: &mut State, settings: &Settings) {
     if state.settings.policy_stage != settings.policy_stage {
         state.wakes.insert(Wake::Policies);
     }
+    state.tools.changes += u64::from(state.settings.tools_required != settings.tools_required);
     state.settings = settings.clone();
 }

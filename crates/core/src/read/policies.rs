@@ -128,6 +128,8 @@ pub struct Picture {
     pub data_at: Seq,
     /// The fleet's settings.
     pub settings: Settings,
+    /// Counts the changes of tools since this state was read.
+    pub tool_changes: u64,
     /// Counts the changes of `definitions` since this state was read.
     pub changes: u64,
     /// `None`: as they were at `changes` before.
@@ -172,6 +174,7 @@ pub fn picture(state: &State, known: Option<u64>) -> Picture {
         data: state.policies.data.clone(),
         data_at: state.policies.data_at,
         settings: state.settings.clone(),
+        tool_changes: state.tools.changes,
         changes: state.changes,
         definitions: (known != Some(state.changes)).then(|| definitions(state)),
         halts: active.take(OTHERS_MAX).map(halt).collect(),

@@ -15,12 +15,14 @@ pub fn set(state: &mut State, event: &ToolSet, seq: Seq) {
     let id = &event.tool.id;
     state.tools.by_id.insert(id.clone(), entry);
     compile(state, id);
+    state.tools.changes += 1;
     // Those who wait to be judged anew may be concerned, or not any more.
     state.wakes.insert(Wake::Policies);
 }
 
 pub fn removed(state: &mut State, event: &ToolRemoved) {
     state.tools.by_id.swap_remove(&event.tool);
+    state.tools.changes += 1;
     state.wakes.insert(Wake::Policies);
 }
 

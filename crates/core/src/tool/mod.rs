@@ -29,6 +29,9 @@ use std::sync::Arc;
 #[serde(default)]
 pub struct Tools {
     pub by_id: Map<ActionName, Entry>,
+    /// Counts the changes of tools, and of which actions must be some. Derived.
+    #[serde(skip)]
+    pub changes: u64,
 }
 
 impl Tools {
@@ -73,6 +76,12 @@ impl Entry {
 }
 
 impl State {
+    /// Counts the changes of tools, and of which actions must be some, since this state was read.
+    #[must_use]
+    pub fn tool_changes(&self) -> u64 {
+        self.tools.changes
+    }
+
     /// Whether requests are looked at in front of the queue: by policies, or as tools.
     #[must_use]
     pub fn asks_in_front(&self) -> bool {

@@ -13,7 +13,7 @@ use fleet_types::permit::{self, Request};
 use fleet_types::policy::{Judged, JudgedExtend, Rejudged};
 use fleet_types::{Actor, Answer, Command, Envelope, PermitId, Reply};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,8 @@ pub const REST: Duration = Duration::from_millis(50);
 pub struct Desk {
     /// Whether the fleet asks policies or has tools, as the writer last said.
     is_on: AtomicBool,
+    /// How often the fleet's tools had changed, as the writer last said: an older picture is not used.
+    tool_changes: AtomicU64,
     /// Whether a round of waiting permits is under way.
     in_round: AtomicBool,
     pub pool: Arc<Pool>,
@@ -112,6 +114,7 @@ impl Desk {
     pub fn new(pool: Arc<Pool>) -> Desk {
         Desk {
             is_on: AtomicBool::new(false),
+            tool_changes: AtomicU64::new(0),
             in_round: AtomicBool::new(false),
             pool,
             inner: Mutex::default(),
@@ -158,6 +161,7 @@ impl Desk {
         while let Some(job) = inner.jobs.pop_front() {
             let is_new = |sight: &&Arc<Sight>| {
                 sight.taken_at.elapsed() < AGE_MAX
+                    && sight.tool_changes >= self.tool_changes.load(Ordering::Relaxed)
                     && job
                         .not_before
                         .is_none_or(|not_before| sight.taken_at >= not_before)
@@ -397,6 +401,8 @@ pub fn look(shared: &Arc<Shared>, look: Look) {
 /// The state has moved: whether policies are asked, and whether permits wait to be judged anew.
 pub fn tend(shared: &Arc<Shared>, state: &State) {
     let desk = &shared.desk;
+    let changes = state.tool_changes();
+    desk.tool_changes.store(changes, Ordering::Relaxed);
     let is_on = state.asks_in_front();
     if desk.is_on.load(Ordering::Relaxed) != is_on {
         desk.is_on.store(is_on, Ordering::Relaxed);

@@ -35,6 +35,8 @@ pub struct Sight {
     policies: Vec<Compiled>,
     data_at: fleet_types::Seq,
     definitions: Arc<Definitions>,
+    /// How often tools had changed.
+    pub tool_changes: u64,
     /// Actions that must be tools.
     required: Vec<Pattern>,
     document: Document,
@@ -100,6 +102,7 @@ impl Sight {
             policies: taken.policies.into_iter().map(compile).collect(),
             data_at: taken.data_at,
             definitions,
+            tool_changes: taken.tool_changes,
             required: taken.settings.tools_required,
             document,
         })
