@@ -16,7 +16,6 @@ use fleet_types::limit::Class;
 use fleet_types::lock::{Claim, Mode};
 use fleet_types::permit::{Blocker, Extend, Request};
 use fleet_types::policy::Verdict;
-use fleet_types::rule::Mark;
 use fleet_types::{Actor, Code, Event, PermitId, Reply, Seq, Time, Token};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -280,9 +279,8 @@ pub fn extended(state: &mut State, event: &Extended, seq: Seq) {
     }
     let more = grant::take(state, key, &event.resources, Token(seq.0));
     let agent = state.permits[key].request.agent.clone();
-    let marks = event.rules.iter().flat_map(|rules| &rules.marks);
-    let marks: Vec<Mark> = marks.cloned().collect();
-    let marks = rule::apply::begin(state, &marks, None, &agent, seq);
+    let marks = event.rules.as_ref().map_or(&[][..], |rules| &rules.marks);
+    let marks = rule::apply::begin(state, marks, None, &agent, seq);
     if let Phase::Granted(granted) = &mut state.permits[key].phase {
         granted.held.extend(more);
         let kept = granted.marks.take().into_iter().chain(marks);

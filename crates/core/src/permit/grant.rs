@@ -53,8 +53,8 @@ impl<C> Found<C> {
 /// The small keys of what a grant names, so that applying it right after deciding looks no name up again.
 pub struct Keys {
     pub agent: AgentKey,
-    /// Of the marks, if there are any.
-    pub rules: Option<Box<MarkKeys>>,
+    /// One for each mark.
+    pub rules: MarkKeys,
     /// One for each charge.
     pub limits: SmallVec<[LimitKey; 4]>,
     /// One for each charge.
@@ -177,7 +177,7 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
         budget::apply::reserve(state, &event.budgets, keys, at)
     };
     let marks = event.rules.as_ref().and_then(|rules| {
-        let keys = keys.and_then(|keys| keys.rules.as_deref());
+        let keys = keys.map(|keys| &keys.rules[..]);
         rule::apply::begin(state, &rules.marks, keys, &request.agent, seq)
     });
     let held = take(state, key, &request.resources, Token(seq.0));

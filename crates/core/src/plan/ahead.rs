@@ -176,7 +176,7 @@ fn judged(state: &State, agent: &AgentId, step: &Step, begins: Time, found: &mut
     let agent = (key, &state.agents.agents[key]);
     let id = PermitId(state.next_seq());
     let (ask, _): (Ask<'_>, _) = request::first_ask(state, &by, agent, (&asked, None), id, begins);
-    if let Some(broken) = judge(&ask, |_, _| {}).broken
+    if let Some(broken) = judge(&ask).broken
         && let Some(entry) = state.rules.get(broken.rule)
     {
         let with = With::Rule {

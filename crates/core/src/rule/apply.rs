@@ -2,7 +2,7 @@
 use super::agents::AgentNumber;
 use super::decide::{VERSIONS_MAX, is_asked};
 use super::forms::ONE;
-use super::judge::{MarkKeys, Watched};
+use super::judge::{MarkKey, Watched};
 use super::tally::{Done, Flight, How, Tally};
 use super::things::ThingKey;
 use super::watch::{CaseKey, WatchKey};
@@ -13,6 +13,7 @@ use fleet_types::rule::{Form, Mark, Rule, Side};
 use fleet_types::{Actor, AgentId, ScopePath, Seq, Time};
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -165,6 +166,15 @@ pub fn compile(state: &mut State, key: RuleKey) {
             rules.watches.refit(watch, &rules.entries);
         }
     }
+    sum_up(&mut state.rules, key);
+}
+
+/// What the rules of its cases ask together has changed.
+fn sum_up(rules: &mut Rules, key: RuleKey) {
+    let cases = rules.get(key).map(|entry| entry.cases);
+    for case in cases.into_iter().flatten().flatten() {
+        rules.watches.sum_up(case, &rules.entries);
+    }
 }
 
 fn leave(state: &mut State, key: RuleKey, looked_at: LooksAt) {
@@ -175,6 +185,7 @@ fn leave(state: &mut State, key: RuleKey, looked_at: LooksAt) {
             if let Some(watch) = watch {
                 rules.watches.refit(watch, &rules.entries);
             }
+            rules.watches.sum_up(case, &rules.entries);
         }
     }
 }
@@ -205,6 +216,7 @@ pub fn tripped(state: &mut State, event: &RuleTripped) {
         && let Some(entry) = state.rules.get_mut(key)
     {
         entry.tripped.insert(event.key.clone());
+        sum_up(&mut state.rules, key);
     }
 }
 
@@ -217,6 +229,7 @@ pub fn reset(state: &mut State, event: &RuleReset, at: Time) {
         entry
             .resets
             .extend(tripped.into_iter().map(|thing| (thing, at)));
+        sum_up(&mut state.rules, key);
     }
 }
 
@@ -224,7 +237,7 @@ pub fn reset(state: &mut State, event: &RuleReset, at: Time) {
 pub fn begin(
     state: &mut State,
     marks: &[Mark],
-    keys: Option<&MarkKeys>,
+    keys: Option<&[MarkKey]>,
     agent: &AgentId,
     seq: Seq,
 ) -> Option<Kept> {
@@ -235,27 +248,27 @@ pub fn begin(
     let is_swept = sweep(state);
     let rules = &mut state.rules;
     let agent = rules.agents.ensure(agent);
-    let mut looked_up: SmallVec<[Watched; 8]>;
-    let mut kept = Vec::with_capacity(keys.map_or(4, |keys| keys.watches.len()));
-    let mut from = 0;
+    let mut kept = Vec::with_capacity(marks.len());
+    let mut before: Option<(&SmolStr, ThingKey)> = None;
     for (nth, mark) in marks.iter().enumerate() {
-        let (here, watched) = match keys {
-            Some(keys) => {
-                let (here, count) = keys.things[nth];
-                let watched = &keys.watches[from..from + count];
-                from += count;
-                (here.filter(|_| !is_swept), watched)
-            }
-            None => {
-                looked_up = watched(rules, mark);
-                (None, &looked_up[..])
-            }
+        let known = keys.map(|keys| keys[nth]);
+        let watched = match known {
+            Some(known) => SmallVec::from_elem(known.watched, 1),
+            None => watched(rules, mark),
         };
         if watched.is_empty() {
             continue;
         }
+        let here = before.filter(|(key, _)| **key == mark.key);
+        let here = here.map(|(_, thing)| thing);
+        let here = here.or_else(|| known.filter(|_| !is_swept)?.thing);
         let thing = here.unwrap_or_else(|| rules.things.ensure(&mark.key));
-        for (watch, micros) in watched.iter().copied() {
+        before = Some((&mark.key, thing));
+        for (watch, micros) in watched {
+            let is_it = |kept: &KeptMark| (kept.thing, kept.watch) == (thing, watch);
+            if known.is_none() && kept.iter().any(is_it) {
+                continue; // Named by two marks.
+            }
             let tally = rules.things.ensure_tally(thing, watch);
             tally.begin(Flight { seq, micros, agent });
             if let Some(watch) = rules.watches.get_mut(watch) {
@@ -274,15 +287,15 @@ pub fn begin(
 }
 
 /// What the rules of a mark remember it by, each once.
-fn watched(rules: &Rules, mark: &Mark) -> SmallVec<[Watched; 8]> {
-    let mut all = SmallVec::<[Watched; 8]>::new();
-    for marked in &mark.rules {
-        let entry = rules.key(&marked.rule).and_then(|key| rules.get(key));
-        let watch = entry.and_then(|entry| entry.watches[marked.side as usize]);
+fn watched(rules: &Rules, mark: &Mark) -> SmallVec<[Watched; 4]> {
+    let mut all = SmallVec::<[Watched; 4]>::new();
+    for (rule, side) in mark.rules.sides.iter() {
+        let entry = rules.key(rule).and_then(|key| rules.get(key));
+        let watch = entry.and_then(|entry| entry.watches[*side as usize]);
         if let Some(watch) = watch
             && all.iter().all(|(other, _)| *other != watch)
         {
-            all.push((watch, marked.micros.unwrap_or(ONE)));
+            all.push((watch, mark.rules.micros.unwrap_or(ONE)));
         }
     }
     all

@@ -53,11 +53,28 @@ pub fn amount(form: &Form, side: Side, request: &Request) -> Option<u64> {
 }
 
 /// An argument that is a number.
-fn number<'r>(request: &'r Request, pointer: &Pointer) -> Option<&'r Number> {
+pub fn number<'r>(request: &'r Request, pointer: &Pointer) -> Option<&'r Number> {
     let arguments = request.parameters.as_deref()?;
     match pointer.find(arguments)? {
         Value::Number(number) => Some(number),
         _ => None,
+    }
+}
+
+/// The most that a quota or a throttle allows, in millionths; of other forms nothing.
+pub fn most(form: &Form) -> u64 {
+    match form {
+        Form::Quota(quota) => micros(&quota.max).unwrap_or_default(),
+        Form::Throttle(throttle) => u64::from(throttle.max) * ONE,
+        Form::Bounds(_)
+        | Form::Contradiction(_)
+        | Form::Exclusion(_)
+        | Form::Sequence(_)
+        | Form::Separation(_)
+        | Form::CoolingOff(_)
+        | Form::Approval(_)
+        | Form::Allocation(_)
+        | Form::Resolution(_) => 0,
     }
 }
 
@@ -156,12 +173,9 @@ impl<'a> Asked<'a> {
             Form::Sequence(_) => self.came_before(),
             Form::Separation(_) => self.separate(),
             Form::CoolingOff(_) => self.hot().or_else(|| self.turn()),
-            Form::Quota(quota) => {
-                let max = self::micros(&quota.max).unwrap_or_default();
-                self.full(micros, max).or_else(|| self.turn())
-            }
-            Form::Throttle(throttle) => {
-                let max = u64::from(throttle.max) * ONE;
+            form @ Form::Quota(_) => self.full(micros, most(form)).or_else(|| self.turn()),
+            form @ Form::Throttle(throttle) => {
+                let max = most(form);
                 let is_over =
                     self.entry.tripped.contains(&self.thing.key) || self.full(ONE, max).is_some();
                 let (times, span) = (throttle.max, throttle.window_ms.0);

@@ -1,16 +1,15 @@
 //! Which rules a request meets, and what they say of it together.
 use super::forms::{self, Asked, No, ONE};
 use super::things::{Named, ThingKey};
-use super::watch::WatchKey;
+use super::watch::{self, WatchKey};
 use super::{Entry, RuleKey, Rules, Slot, keys, per};
 use crate::permit::gates::Ask;
-use fleet_types::approval::{Need, Source, Terms};
-use fleet_types::rule::{Case, Form, Mark, Marked, Per, Rule, Stage};
+use fleet_types::approval::{Need, Source};
+use fleet_types::rule::{Alike, Case, Form, Mark, Per, Rule, Stage};
 use fleet_types::{Code, Pattern, RuleId, Time};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
 use std::ops::Range;
-use std::sync::Arc;
 
 /// What the rules say.
 #[derive(Default)]
@@ -29,16 +28,19 @@ pub struct Judged {
 #[derive(Default)]
 pub struct Marks {
     pub marks: Vec<Mark>,
-    pub keys: Option<Box<MarkKeys>>,
+    /// One for each mark.
+    pub keys: MarkKeys,
 }
 
-/// The small keys of what marks name.
-#[derive(Default)]
-pub struct MarkKeys {
-    /// For each mark the thing, where there is such a one already, and how many watches remember it.
-    pub things: SmallVec<[(Option<ThingKey>, usize); 2]>,
-    /// Those, of one mark after the other.
-    pub watches: SmallVec<[Watched; 4]>,
+/// The small keys of what marks name: one for each.
+pub type MarkKeys = SmallVec<[MarkKey; 4]>;
+
+/// The small keys of what a mark names.
+#[derive(Clone, Copy)]
+pub struct MarkKey {
+    /// The thing, where there is such a one already.
+    pub thing: Option<ThingKey>,
+    pub watched: Watched,
 }
 
 /// A watch, and how much the request is to it.
@@ -65,32 +67,33 @@ struct Common<'s> {
     things: Range<usize>,
 }
 
-/// What a request is about, and what of it a grant will be marked for.
+/// What a request is about.
 #[derive(Default)]
 struct Found<'s> {
     common: SmallVec<[Common<'s>; 4]>,
     things: SmallVec<[Thing; 2]>,
-    marks: SmallVec<[Hit; 16]>,
 }
 
 /// A thing that a request is about.
 struct Thing {
     named: Named,
-    /// How many rules will remember it.
-    count: usize,
-    /// By what watches.
+    /// The watches that will remember a grant.
     watches: SmallVec<[Watched; 4]>,
 }
 
-/// A rule that remembers a grant, and for which thing.
-struct Hit {
-    thing: usize,
-    slot: Slot,
-    micros: u64,
+/// Asks every rule whose cases a request belongs to.
+pub fn judge(ask: &Ask<'_>) -> Judged {
+    let judged = look(ask, true, |_, _| {});
+    debug_assert!(judged.is(&one_by_one(ask, |_, _| {})));
+    judged
 }
 
-/// Asks every rule whose cases a request belongs to. `seen` hears of every one: the rule, and whether it lets it pass.
-pub fn judge(ask: &Ask<'_>, mut seen: impl FnMut(&Rule, bool)) -> Judged {
+/// The same, each by itself. `seen` hears of every one: the rule, and whether it lets it pass.
+pub fn one_by_one(ask: &Ask<'_>, seen: impl FnMut(&Rule, bool)) -> Judged {
+    look(ask, false, seen)
+}
+
+fn look(ask: &Ask<'_>, at_once: bool, mut seen: impl FnMut(&Rule, bool)) -> Judged {
     let rules = &ask.state.rules;
     let mut judged = Judged::default();
     if rules.by_id.is_empty() {
@@ -105,15 +108,23 @@ pub fn judge(ask: &Ask<'_>, mut seen: impl FnMut(&Rule, bool)) -> Judged {
         if !compiled.matches(ask.agent, ask.request, ask.now) {
             continue;
         }
+        if at_once && !ask.extends && found.passes(ask, watched) {
+            for slot in &watched.summary.approvals {
+                if let Some(entry) = rules.get(slot.rule()) {
+                    judged.approval(&entry.rule);
+                }
+            }
+            continue;
+        }
         for slot in watched.users.iter().copied() {
             let Some(entry) = rules.get(slot.rule()) else {
                 continue;
             };
-            if let Form::Approval(terms) = &entry.rule.form {
+            if let Form::Approval(_) = &entry.rule.form {
                 // More for a permit that holds needs one only where a rule names the resource.
                 if !ask.extends || watched.case.resource.is_some() {
                     seen(&entry.rule, true);
-                    judged.approval(&entry.rule, terms);
+                    judged.approval(&entry.rule);
                 }
                 continue;
             }
@@ -133,8 +144,24 @@ pub fn judge(ask: &Ask<'_>, mut seen: impl FnMut(&Rule, bool)) -> Judged {
 }
 
 impl Judged {
+    /// Whether both say the same.
+    fn is(&self, other: &Judged) -> bool {
+        let broken = |it: &Judged| {
+            it.broken
+                .as_ref()
+                .map(|it| (it.rule, it.key.clone(), it.until))
+        };
+        self.marks.marks == other.marks.marks
+            && self.observed == other.observed
+            && self.needs == other.needs
+            && broken(self) == broken(other)
+    }
+
     /// A rule wants somebody to approve.
-    fn approval(&mut self, rule: &Rule, terms: &Arc<Terms>) {
+    fn approval(&mut self, rule: &Rule) {
+        let Form::Approval(terms) = &rule.form else {
+            return;
+        };
         match rule.stage {
             Stage::Draft => {}
             Stage::Observe => self.observed.push(rule.id.clone()),
@@ -166,6 +193,41 @@ impl Judged {
 }
 
 impl<'s> Found<'s> {
+    /// Whether all rules of a case let it pass, as far as that is seen without asking each; `false` says nothing.
+    fn passes(&mut self, ask: &Ask<'s>, watched: &'s watch::Watched) -> bool {
+        let (rules, summary) = (&ask.state.rules, &watched.summary);
+        let is_awaited = |slot: &Slot| {
+            let entry = rules.get(slot.rule());
+            entry.is_some_and(|entry| !entry.waiting.is_empty())
+        };
+        if !summary.lets(ask.request) || rules.waiting > 0 && watched.users.iter().any(is_awaited) {
+            return false;
+        }
+        for kind in &summary.kinds {
+            let things = self.things(ask, &kind.per, watched.case.resource.as_ref());
+            for share in &kind.shares {
+                let Some(micros) = share.amount(ask.request) else {
+                    return false;
+                };
+                for thing in things.clone() {
+                    let here = self.things[thing].named.here;
+                    let tally = here.and_then(|here| rules.things.tally(here, share.watch));
+                    if !share.lets(micros, tally, ask.now) {
+                        return false;
+                    }
+                    self.mark(thing, (share.watch, micros));
+                }
+            }
+        }
+        let opposed = summary.opposed.iter();
+        let opposed = opposed.filter(|(other, _)| rules.things.remember(*other));
+        let mut each = summary.each.iter().chain(opposed.map(|(_, slot)| slot));
+        each.all(|slot| {
+            let entry = rules.get(slot.rule());
+            entry.is_none_or(|entry| self.ask(ask, &watched.case, entry, *slot).is_none())
+        })
+    }
+
     /// Asks a rule about each thing that the request is about to it; what it says, and of which.
     fn ask(
         &mut self,
@@ -197,7 +259,7 @@ impl<'s> Found<'s> {
                 no = stop.map(|stop| (stop, named.key.clone()));
             }
             if let Some(watch) = watch {
-                self.mark(thing, slot, (watch, amount.unwrap_or(ONE)));
+                self.mark(thing, (watch, amount.unwrap_or(ONE)));
             }
         }
         no
@@ -218,7 +280,6 @@ impl<'s> Found<'s> {
         keys(per, pattern, ask.request, |key| {
             self.things.push(Thing {
                 named: ask.state.rules.things.named(key, per.has_resource()),
-                count: 0,
                 watches: SmallVec::new(),
             });
         });
@@ -231,51 +292,37 @@ impl<'s> Found<'s> {
         things
     }
 
-    fn mark(&mut self, thing: usize, slot: Slot, watched: Watched) {
-        let marked = &mut self.things[thing];
-        marked.count += 1;
-        if marked.watches.iter().all(|(watch, _)| *watch != watched.0) {
-            marked.watches.push(watched);
+    fn mark(&mut self, thing: usize, watched: Watched) {
+        let watches = &mut self.things[thing].watches;
+        if watches.iter().all(|(watch, _)| *watch != watched.0) {
+            watches.push(watched);
         }
-        self.marks.push(Hit {
-            thing,
-            slot,
-            micros: watched.1,
-        });
     }
 
-    /// What a grant will be to rules: by thing, in the order in which rules were asked.
+    /// What a grant will be to rules, by thing: all that share a watch remember it alike.
     fn marks(self, rules: &Rules) -> Marks {
-        if self.marks.is_empty() {
-            return Marks::default();
-        }
-        let mut keys = Box::new(MarkKeys::default());
-        let mut marks = Vec::with_capacity(self.things.len());
-        // For each thing its mark.
-        let mut places = SmallVec::<[usize; 8]>::new();
-        for thing in self.things {
-            places.push(marks.len());
-            if thing.count > 0 {
-                keys.things.push((thing.named.here, thing.watches.len()));
-                keys.watches.extend(thing.watches);
-                marks.push(Mark {
-                    key: thing.named.key,
-                    rules: Vec::with_capacity(thing.count),
+        let count = self.things.iter().map(|thing| thing.watches.len()).sum();
+        let mut marks = Marks {
+            marks: Vec::with_capacity(count),
+            keys: MarkKeys::new(),
+        };
+        for Thing { named, watches } in self.things {
+            for watched in watches {
+                let watch = rules.watches.get(watched.0).expect("it was just asked");
+                marks.keys.push(MarkKey {
+                    thing: named.here,
+                    watched,
+                });
+                marks.marks.push(Mark {
+                    key: named.key.clone(),
+                    rules: Alike {
+                        sides: watch.sides.clone(),
+                        micros: Some(watched.1).filter(|micros| *micros != ONE),
+                    },
                 });
             }
         }
-        for hit in self.marks {
-            let entry = rules.get(hit.slot.rule()).expect("it was just asked");
-            marks[places[hit.thing]].rules.push(Marked {
-                rule: entry.rule.id.clone(),
-                side: hit.slot.side(),
-                micros: Some(hit.micros).filter(|micros| *micros != ONE),
-            });
-        }
-        Marks {
-            marks,
-            keys: Some(keys),
-        }
+        marks
     }
 }
 

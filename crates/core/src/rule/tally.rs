@@ -198,6 +198,12 @@ impl Tally {
         self.used_micros
     }
 
+    /// Whether nothing is in flight, and nothing was done within so many microseconds.
+    pub fn rests(&self, now: Time, window: u64) -> bool {
+        let last = self.last.as_ref();
+        self.first.is_none() && last.is_none_or(|done| !done.is_within(now, window))
+    }
+
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
         self.first.is_none() && self.last.is_none()

@@ -4,13 +4,15 @@
 //! Invariant: a rule counts only what was granted since it counts (`Entry::since`), though others may remember more.
 use super::case::CompiledCase;
 use super::forms::is_remembered;
+use super::summary::Summary;
 use super::{Entry, Slot, per, window};
 use crate::map::Map;
 use crate::scope::ScopeKey;
 use crate::selector::Index;
 use fleet_types::rule::{Case, Form, Per, Rule, Side};
-use fleet_types::{Pointer, ScopePath, Seq};
+use fleet_types::{Pointer, RuleId, ScopePath, Seq};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// The small number of a case; never used again for another.
 pub type CaseKey = u32;
@@ -39,6 +41,9 @@ pub struct Watched {
     /// The rules that name it, in the order of their keys.
     #[serde(skip)]
     pub users: Vec<Slot>,
+    /// What they ask together.
+    #[serde(skip)]
+    pub summary: Summary,
 }
 
 /// What is remembered of one case: about which things, and how much.
@@ -47,10 +52,13 @@ pub struct Watch {
     case: CaseKey,
     per: Per,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    sum: Option<Pointer>,
+    pub sum: Option<Pointer>,
     /// The rules that ask for it, in the order of their keys. Derived, as all that follows.
     #[serde(skip)]
     pub users: Vec<Slot>,
+    /// Their names, as each mark has them.
+    #[serde(skip, default = "nobody")]
+    pub sides: Arc<[(RuleId, Side)]>,
     /// What they need.
     #[serde(skip)]
     pub fit: Fit,
@@ -207,8 +215,24 @@ impl Watches {
     pub fn refit(&mut self, watch: WatchKey, entries: &[Option<Entry>]) {
         if let Some(watch) = self.get_mut(watch) {
             let users = watch.users.iter();
-            let users = users.filter_map(|slot| entries.get(slot.rule() as usize)?.as_ref());
-            watch.fit = Fit::of(users);
+            let users = users.filter_map(|slot| {
+                let entry = entries.get(slot.rule() as usize)?.as_ref()?;
+                Some((*slot, entry))
+            });
+            let side = |(slot, entry): (Slot, &Entry)| (entry.rule.id.clone(), slot.side());
+            watch.sides = users.clone().map(side).collect();
+            watch.fit = Fit::of(users.map(|(_, entry)| entry));
+        }
+    }
+
+    /// Works out anew what the rules of a case ask together.
+    pub fn sum_up(&mut self, case: CaseKey, entries: &[Option<Entry>]) {
+        let Some(watched) = self.case(case) else {
+            return;
+        };
+        let summary = Summary::of(&watched.users, entries, self);
+        if let Some(Some(watched)) = self.cases.get_mut(case as usize) {
+            watched.summary = summary;
         }
     }
 
@@ -222,6 +246,7 @@ impl Watches {
             case: case.clone(),
             compiled: None,
             users: Vec::new(),
+            summary: Summary::default(),
         }));
         self.by_case.insert(said, key);
         key
@@ -239,6 +264,7 @@ impl Watches {
                 per: per.clone(),
                 sum: sum.cloned(),
                 users: Vec::new(),
+                sides: nobody(),
                 fit: Fit::default(),
                 in_flight: 0,
             }));
@@ -252,6 +278,10 @@ impl Watches {
         let cases = cases.filter_map(|(key, case)| Some((said(&case.as_ref()?.case), key as u32)));
         self.by_case = cases.collect();
     }
+}
+
+fn nobody() -> Arc<[(RuleId, Side)]> {
+    Arc::new([])
 }
 
 /// A case as text: equal cases say the same.

@@ -1,7 +1,7 @@
 //! Does every coordination rule let it pass?
 use super::{Ask, Needs, Report, Stop};
 use crate::permit::Phase;
-use crate::rule::judge::{Marks, judge};
+use crate::rule::judge::{Marks, judge, one_by_one};
 use fleet_types::Millis;
 use fleet_types::explain::Gate;
 use fleet_types::lock::Claim;
@@ -9,9 +9,12 @@ use fleet_types::permit::{Blocker, Request};
 use fleet_types::rule::Notes;
 
 pub fn pass(ask: &Ask<'_>, needs: &mut Needs, report: &mut Report) -> Result<Marks, Box<Stop>> {
-    let judged = judge(ask, |rule, passes| {
-        report.saw(|| rule.id.to_string(), passes.into());
-    });
+    let judged = match report.wanted {
+        true => one_by_one(ask, |rule, passes| {
+            report.saw(|| rule.id.to_string(), passes.into());
+        }),
+        false => judge(ask),
+    };
     report.observed = judged.observed;
     needs.extend(judged.needs);
     let Some(broken) = judged.broken else {
