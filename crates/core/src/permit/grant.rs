@@ -8,7 +8,7 @@ use crate::decide::Events;
 use crate::limit::LimitKey;
 use crate::lock::Holder;
 use crate::memory::Outcome;
-use crate::rule::judge::MarkKeys;
+use crate::rule::judge::MarkKey;
 use crate::rule::tally::How;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
@@ -54,7 +54,7 @@ impl<C> Found<C> {
 pub struct Keys {
     pub agent: AgentKey,
     /// One for each mark.
-    pub rules: MarkKeys,
+    pub rules: Vec<MarkKey>,
     /// One for each charge.
     pub limits: SmallVec<[LimitKey; 4]>,
     /// One for each charge.

@@ -29,11 +29,8 @@ pub struct Judged {
 pub struct Marks {
     pub marks: Vec<Mark>,
     /// One for each mark.
-    pub keys: MarkKeys,
+    pub keys: Vec<MarkKey>,
 }
-
-/// The small keys of what marks name: one for each.
-pub type MarkKeys = SmallVec<[MarkKey; 4]>;
 
 /// The small keys of what a mark names.
 #[derive(Clone, Copy)]
@@ -304,7 +301,7 @@ impl<'s> Found<'s> {
         let count = self.things.iter().map(|thing| thing.watches.len()).sum();
         let mut marks = Marks {
             marks: Vec::with_capacity(count),
-            keys: MarkKeys::new(),
+            keys: Vec::with_capacity(count),
         };
         for Thing { named, watches } in self.things {
             for watched in watches {

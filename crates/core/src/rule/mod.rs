@@ -20,6 +20,7 @@ pub mod forms;
 pub mod judge;
 pub mod notices;
 pub mod orders;
+pub mod past;
 pub mod summary;
 pub mod tally;
 pub mod things;

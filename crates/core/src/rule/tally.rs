@@ -2,18 +2,12 @@
 //!
 //! The usual case, one permit at a time, lies in the tally itself; what is more lies apart.
 use super::agents::AgentNumber;
-use super::watch::{Fit, Keep, WatchKey};
+use super::past::{Past, sum};
+use super::watch::{Fit, WatchKey};
 use fleet_types::{Seq, Time};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
-
-/// Entries past which neighbours are put together, under the later time: such a sum falls later than it could, never
-/// earlier.
-pub const DONE_MAX: usize = if cfg!(test) { 8 } else { 4_096 };
-
-/// Entries at which, and at each doubling, the oldest are looked at.
-const LOOK_AT: usize = if cfg!(test) { 2 } else { 8 };
 
 /// What permits of one watch did to one thing.
 #[derive(Serialize, Deserialize)]
@@ -22,27 +16,18 @@ pub struct Tally {
     /// What is in flight, if anything is: one of it. Derived from the permits that hold, as all that is in flight.
     #[serde(skip)]
     first: Option<Flight>,
-    /// How many more there are of it.
+    /// What else is in flight, by its grant.
     #[serde(skip)]
-    others: u32,
+    others: Option<Box<BTreeMap<Seq, Flight>>>,
     /// What was done last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     last: Option<Done>,
     /// How much is in flight or was done and is not forgotten: all that is within a window and maybe more. Derived.
     #[serde(skip)]
     used_micros: u128,
-    #[serde(default, skip_serializing_if = "More::says_nothing")]
-    more: Option<Box<More>>,
-}
-
-/// What most tallies have nothing of.
-#[derive(Default, Serialize, Deserialize)]
-struct More {
-    /// What else is in flight, by its grant.
-    #[serde(skip)]
-    others: BTreeMap<Seq, Flight>,
-    /// What was done before the last, oldest first.
-    before: VecDeque<Done>,
+    /// What was done before.
+    #[serde(default, rename = "more", skip_serializing_if = "Past::is_empty")]
+    past: Past,
 }
 
 /// A permit in flight.
@@ -80,34 +65,15 @@ pub enum How {
     Unknown,
 }
 
-impl More {
-    #[allow(clippy::ref_option, reason = "serde's signature")]
-    fn says_nothing(more: &Option<Box<More>>) -> bool {
-        more.as_ref().is_none_or(|more| more.before.is_empty())
-    }
-
-    /// Drops what is older than the window; how much it was.
-    fn forget(&mut self, now: Time, window: u64) -> u128 {
-        let mut micros = 0;
-        while let Some(done) = self
-            .before
-            .pop_front_if(|done| !done.is_within(now, window))
-        {
-            micros += u128::from(done.micros);
-        }
-        micros
-    }
-}
-
 impl Tally {
     pub fn new(watch: WatchKey) -> Tally {
         Tally {
             watch,
             first: None,
-            others: 0,
+            others: None,
             last: None,
             used_micros: 0,
-            more: None,
+            past: Past::default(),
         }
     }
 
@@ -121,25 +87,21 @@ impl Tally {
         if self.first.is_none() {
             self.first = Some(flight);
         } else {
-            let more = self.more.get_or_insert_default();
-            more.others.insert(flight.seq, flight);
-            self.others += 1;
+            let others = self.others.get_or_insert_default();
+            others.insert(flight.seq, flight);
         }
     }
 
     /// It is in flight no more.
     pub fn end(&mut self, seq: Seq) -> Option<Flight> {
-        let more = self.more.as_mut().filter(|_| self.others > 0);
-        let others = more.map(|more| &mut more.others);
+        let others = self.others.as_deref_mut();
         let flight = if self.first.is_some_and(|first| first.seq == seq) {
             let next = others.and_then(BTreeMap::pop_first);
-            self.others -= u32::from(next.is_some());
             std::mem::replace(&mut self.first, next.map(|(_, flight)| flight))
         } else {
-            let flight = others.and_then(|others| others.remove(&seq));
-            self.others -= u32::from(flight.is_some());
-            flight
+            others.and_then(|others| others.remove(&seq))
         }?;
+        self.others.take_if(|others| others.is_empty());
         self.used_micros -= u128::from(flight.micros);
         Some(flight)
     }
@@ -147,50 +109,20 @@ impl Tally {
     /// It was done.
     pub fn push(&mut self, done: Done, fit: &Fit) {
         self.used_micros += u128::from(done.micros);
-        let Some(last) = self.last.replace(done) else {
-            return;
-        };
-        // What some rule does not count hides nothing from it.
-        let hides = |other: &Done| done.seq > fit.since && hides(done.how, other.how, fit);
-        let is_hidden = |other: &Done| match fit.keep {
-            Keep::All => false,
-            Keep::LastOfEach => other.agent == done.agent && hides(other),
-            Keep::Last => hides(other),
-        };
-        if fit.keep != Keep::All
-            && let Some(more) = &mut self.more
-        {
-            let used = &mut self.used_micros;
-            more.before.retain(|other| {
-                *used -= u128::from(if is_hidden(other) { other.micros } else { 0 });
-                !is_hidden(other)
-            });
+        if let Some(last) = self.last.replace(done) {
+            self.used_micros -= self.past.push(last, &done, fit);
         }
-        if is_hidden(&last) {
-            self.used_micros -= u128::from(last.micros);
-            return;
-        }
-        let more = self.more.get_or_insert_default();
-        // To look at the oldest costs more than to keep it a little longer.
-        if more.before.len() >= LOOK_AT && more.before.len().is_power_of_two() {
-            self.used_micros -= more.forget(done.at, fit.window);
-        }
-        if more.before.len() >= DONE_MAX {
-            self.used_micros -= put_together(&mut more.before, fit.since);
-        }
-        more.before.push_back(last);
     }
 
     /// All that is in flight, in no order.
     pub fn in_flight(&self) -> impl Iterator<Item = &Flight> {
-        let others = self.more.iter().flat_map(|more| more.others.values());
+        let others = self.others.iter().flat_map(|others| others.values());
         self.first.iter().chain(others)
     }
 
     /// All that was done and is not forgotten, oldest first.
     pub fn done(&self) -> impl DoubleEndedIterator<Item = &Done> {
-        let before = self.more.iter().flat_map(|more| &more.before);
-        before.chain(&self.last)
+        self.past.iter().chain(&self.last)
     }
 
     /// How much is in flight and was done, at most: found without looking at each.
@@ -217,9 +149,7 @@ impl Tally {
 
     /// Drops what is older than the window.
     pub fn forget(&mut self, now: Time, window: u64) {
-        if let Some(more) = &mut self.more {
-            self.used_micros -= more.forget(now, window);
-        }
+        self.used_micros -= self.past.forget(now, window);
         if let Some(last) = self.last.take_if(|done| !done.is_within(now, window)) {
             self.used_micros -= u128::from(last.micros); // Those before it are over too.
         }
@@ -229,9 +159,7 @@ impl Tally {
     pub fn clear(&mut self) {
         self.used_micros -= sum(self.done());
         self.last = None;
-        if let Some(more) = &mut self.more {
-            more.before.clear();
-        }
+        self.past.clear();
     }
 }
 
@@ -243,41 +171,6 @@ impl fmt::Debug for Tally {
         let (watch, used) = (self.watch, self.used_micros);
         write!(f, "{watch} {:?} {used} {done:?}", flights.values())
     }
-}
-
-/// Whether what is later says all that is earlier does.
-fn hides(later: How, earlier: How, fit: &Fit) -> bool {
-    match (later, earlier) {
-        (How::Completed, _) | (How::Unknown, How::Unknown | How::Failed) => true,
-        (How::Unknown, How::Completed) => !fit.completes,
-        (How::Failed, _) => false,
-    }
-}
-
-fn sum<'d>(done: impl IntoIterator<Item = &'d Done>) -> u128 {
-    done.into_iter().map(|done| u128::from(done.micros)).sum()
-}
-
-/// Puts neighbours together; how much was past the end of a number. Nothing is allowed beside the largest number, so that
-/// is not missed. Of two that some rule tells apart nobody knows how they ended: that denies, never allows.
-fn put_together(before: &mut VecDeque<Done>, since: Seq) -> u128 {
-    let was = sum(before.iter());
-    let mut all = std::mem::take(before).into_iter();
-    while let Some(first) = all.next() {
-        before.push_back(match all.next() {
-            Some(second) => Done {
-                micros: first.micros.saturating_add(second.micros),
-                seq: first.seq.max(second.seq),
-                how: match first.how == second.how && (first.seq > since) == (second.seq > since) {
-                    true => second.how,
-                    false => How::Unknown,
-                },
-                ..second
-            },
-            None => first,
-        });
-    }
-    was - sum(before.iter())
 }
 
 impl Done {
@@ -293,6 +186,8 @@ impl Done {
 
 #[cfg(test)]
 mod tests {
+    use super::super::past::DONE_MAX;
+    use super::super::watch::Keep;
     use super::*;
 
     const ANN: u32 = 1;
@@ -328,7 +223,10 @@ mod tests {
     }
 
     fn kept(fit: &Fit, all: &[(u32, How)]) -> Vec<(u32, How)> {
-        let tally = tally(fit, all);
+        let mut tally = tally(fit, all);
+        if let Some(last) = tally.last.filter(|_| fit.keep == Keep::LastOfEach) {
+            tally.used_micros -= tally.past.drop_hidden(&[last], fit);
+        }
         assert_eq!(tally.used_at_most(), sum(tally.done()));
         let name = |done: &Done| {
             let all = [ANN, BOB, CID].into_iter();
@@ -377,6 +275,18 @@ mod tests {
         assert_eq!(kept(&newer, &all), all);
         let failed = [(ANN, Completed), (BOB, Failed)];
         assert_eq!(kept(&fit(Keep::Last), &failed), failed);
+    }
+
+    #[test]
+    fn those_of_few_agents_stay_few() {
+        let all: Vec<_> = (0..1_000)
+            .map(|nth| (1 + nth % 3, How::Completed))
+            .collect();
+        let tally = tally(&fit(Keep::LastOfEach), &all);
+        assert!(tally.done().count() <= 1 + 2 * 3);
+        assert_eq!(tally.used_at_most(), sum(tally.done()));
+        let last: Vec<u64> = tally.done().rev().take(3).map(|done| done.at.0).collect();
+        assert_eq!(last, [9_990, 9_980, 9_970]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::tally::Tally;
 use super::watch::WatchKey;
 use crate::map::{Names, Slab};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 /// The small number of a thing; used again when nothing is remembered of it.
@@ -34,8 +35,8 @@ pub struct Thing {
     /// Which of its parent's children it is.
     nth: u32,
     children: Vec<ThingKey>,
-    /// By watch.
-    tallies: Vec<Tally>,
+    /// By watch. Of most things there is one.
+    tallies: SmallVec<[Tally; 1]>,
 }
 
 /// A thing as a request names it.
@@ -144,7 +145,7 @@ impl Things {
             parent,
             nth,
             children: Vec::new(),
-            tallies: Vec::new(),
+            tallies: SmallVec::new(),
         });
         if parent != NOTHING {
             self.slab[parent].children.push(thing);

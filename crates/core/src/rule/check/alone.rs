@@ -2,8 +2,8 @@
 use super::{finding, is_asked_of_all, is_closed, other_field};
 use crate::rule::cases::{disjoint, is_impossible, is_never, patterns_overlap};
 use crate::rule::forms::{ONE, micros};
+use crate::rule::past::DONE_MAX;
 use crate::rule::per;
-use crate::rule::tally::DONE_MAX;
 use fleet_types::finding::{Finding, Level};
 use fleet_types::rule::{Case, Form, Part, Per, Rule};
 

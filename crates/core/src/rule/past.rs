@@ -1,0 +1,161 @@
+//! What permits of one watch did to one thing before they did it last, oldest first.
+//!
+//! What nobody needs is looked for when there are many, so that most are only put behind the others.
+use super::agents::AgentNumber;
+use super::tally::{Done, How};
+use super::watch::{Fit, Keep};
+use crate::map::Map;
+use fleet_types::{Seq, Time};
+use serde::{Deserialize, Serialize};
+
+/// Entries past which neighbours are put together, under the later time: such a sum falls later than it could, never
+/// earlier.
+pub const DONE_MAX: usize = if cfg!(test) { 8 } else { 4_096 };
+
+/// Entries at which those that nobody needs are looked for, and then when there are twice as many as were left.
+const LOOK_AT: usize = if cfg!(test) { 2 } else { 8 };
+
+/// What was done before the last.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Past {
+    #[serde(rename = "before")]
+    done: Vec<Done>,
+    /// How many there may be before those that nobody needs are looked for.
+    #[serde(default)]
+    room: u32,
+}
+
+impl Past {
+    pub fn is_empty(&self) -> bool {
+        self.done.is_empty()
+    }
+
+    pub fn iter(&self) -> std::slice::Iter<'_, Done> {
+        self.done.iter()
+    }
+
+    pub fn clear(&mut self) {
+        *self = Past::default();
+    }
+
+    /// One that was the last until `next` came; how much is not kept.
+    pub fn push(&mut self, done: Done, next: &Done, fit: &Fit) -> u128 {
+        let mut dropped = 0;
+        if fit.keep == Keep::Last && !self.is_empty() {
+            dropped += self.keep(|done| !hides(next, done, fit));
+        }
+        if hides(next, &done, fit) {
+            return dropped + u128::from(done.micros);
+        }
+        // To look at all of them costs more than to keep some a little longer.
+        if self.done.len() >= LOOK_AT.max(self.room as usize).min(DONE_MAX) {
+            dropped += self.forget(next.at, fit.window);
+            if fit.keep == Keep::LastOfEach {
+                dropped += self.drop_hidden(&[done, *next], fit);
+            }
+            self.room = 2 * self.done.len() as u32;
+        }
+        if self.done.len() >= DONE_MAX {
+            dropped += put_together(&mut self.done, fit.since);
+        }
+        self.done.push(done);
+        dropped
+    }
+
+    /// Drops what is older than the window; how much it was.
+    pub fn forget(&mut self, now: Time, window: u64) -> u128 {
+        let old = self
+            .done
+            .partition_point(|done| !done.is_within(now, window));
+        let micros = sum(self.done.drain(..old).as_slice());
+        self.fit_room();
+        micros
+    }
+
+    /// Drops what these, which are later, and the later ones of its own hide; how much it was.
+    pub fn drop_hidden(&mut self, later: &[Done], fit: &Fit) -> u128 {
+        // Of each agent the latest, and the latest that was completed: these hide what all of its later ones do.
+        let mut hiding: Map<(AgentNumber, bool), Done> = Map::default();
+        let mut is_hidden = |done: &Done| {
+            let key = |completed: bool| (done.agent, completed);
+            let latest = [true, false].map(|completed| hiding.get(&key(completed)));
+            let is_hidden = latest
+                .into_iter()
+                .flatten()
+                .any(|later| hides(later, done, fit));
+            if done.seq > fit.since && done.how != How::Failed {
+                hiding
+                    .entry(key(done.how == How::Completed))
+                    .or_insert(*done);
+            }
+            is_hidden
+        };
+        later.iter().rev().for_each(|done| _ = is_hidden(done));
+        self.done.reverse();
+        let dropped = self.keep(|done| !is_hidden(done));
+        self.done.reverse();
+        dropped
+    }
+
+    fn keep(&mut self, mut is_kept: impl FnMut(&Done) -> bool) -> u128 {
+        let mut dropped = 0;
+        self.done.retain(|done| {
+            let is_kept = is_kept(done);
+            dropped += u128::from(if is_kept { 0 } else { done.micros });
+            is_kept
+        });
+        self.fit_room();
+        dropped
+    }
+
+    /// None of it is kept where nothing was done, so that a snapshot need not tell.
+    fn fit_room(&mut self) {
+        if self.is_empty() {
+            self.room = 0;
+        }
+    }
+}
+
+/// Whether what is later says all that is earlier does. What some rule does not count hides nothing from it.
+fn hides(later: &Done, earlier: &Done, fit: &Fit) -> bool {
+    let is_alike = match fit.keep {
+        Keep::All => false,
+        Keep::LastOfEach => later.agent == earlier.agent,
+        Keep::Last => true,
+    };
+    is_alike && later.seq > fit.since && says_all(later.how, earlier.how, fit)
+}
+
+fn says_all(later: How, earlier: How, fit: &Fit) -> bool {
+    match (later, earlier) {
+        (How::Completed, _) | (How::Unknown, How::Unknown | How::Failed) => true,
+        (How::Unknown, How::Completed) => !fit.completes,
+        (How::Failed, _) => false,
+    }
+}
+
+pub fn sum<'d>(done: impl IntoIterator<Item = &'d Done>) -> u128 {
+    done.into_iter().map(|done| u128::from(done.micros)).sum()
+}
+
+/// Puts neighbours together; how much was past the end of a number. Nothing is allowed beside the largest number, so that
+/// is not missed. Of two that some rule tells apart nobody knows how they ended: that denies, never allows.
+fn put_together(done: &mut Vec<Done>, since: Seq) -> u128 {
+    let was = sum(done.iter());
+    let mut all = std::mem::take(done).into_iter();
+    while let Some(first) = all.next() {
+        done.push(match all.next() {
+            Some(second) => Done {
+                micros: first.micros.saturating_add(second.micros),
+                seq: first.seq.max(second.seq),
+                how: match first.how == second.how && (first.seq > since) == (second.seq > since) {
+                    true => second.how,
+                    false => How::Unknown,
+                },
+                ..second
+            },
+            None => first,
+        });
+    }
+    was - sum(done.iter())
+}
