@@ -21,6 +21,9 @@ impl Pointer {
     #[must_use]
     pub fn find<'a>(&self, arguments: &'a Map<String, Value>) -> Option<&'a Value> {
         let rest = &self.0[1..];
+        if !rest.bytes().any(|byte| matches!(byte, b'/' | b'~')) {
+            return arguments.get(rest); // As most are.
+        }
         let (first, below) = match rest.split_once('/') {
             Some((first, _)) => (first, &rest[first.len()..]),
             None => (rest, ""),

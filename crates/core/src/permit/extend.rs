@@ -278,9 +278,10 @@ pub fn extended(state: &mut State, event: &Extended, seq: Seq) {
         }
     }
     let more = grant::take(state, key, &event.resources, Token(seq.0));
-    let agent = state.permits[key].request.agent.clone();
+    let permit = &state.permits[key];
+    let agent = (permit.agent, &permit.request.agent.clone());
     let marks = event.rules.as_ref().map_or(&[][..], |rules| &rules.marks);
-    let marks = rule::apply::begin(state, marks, None, &agent, seq);
+    let marks = rule::apply::begin(state, marks, None, agent, seq);
     if let Phase::Granted(granted) = &mut state.permits[key].phase {
         granted.held.extend(more);
         let kept = granted.marks.take().into_iter().chain(marks);

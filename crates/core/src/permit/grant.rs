@@ -178,7 +178,7 @@ pub fn granted(state: &mut State, event: &Granted, keys: Option<&Keys>, seq: Seq
     };
     let marks = event.rules.as_ref().and_then(|rules| {
         let keys = keys.map(|keys| &keys.rules[..]);
-        rule::apply::begin(state, &rules.marks, keys, &request.agent, seq)
+        rule::apply::begin(state, &rules.marks, keys, (agent, &request.agent), seq)
     });
     let held = take(state, key, &request.resources, Token(seq.0));
     if let Phase::Granted(granted) = &mut state.permits[key].phase {

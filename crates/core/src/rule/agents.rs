@@ -2,9 +2,12 @@
 //! registered it again does not get around what it did.
 //!
 //! A number is used again only when no tally names it (`drop_unnamed`).
+use super::things::ThingKey;
+use crate::agent::AgentKey;
 use crate::map::{Names, Slab};
 use fleet_types::AgentId;
 use serde::{Deserialize, Serialize};
+use std::fmt;
 use std::num::NonZeroU32;
 
 /// The small number of an agent among those that rules remember.
@@ -17,6 +20,25 @@ pub struct Agents {
     names: Slab<AgentId>,
     #[serde(skip)]
     by_name: Names,
+    /// By the key of a registered agent. They hold if what is found there has its name.
+    #[serde(skip)]
+    hints: Hints,
+}
+
+/// Where agents were found last: it saves a look for their names, and shows nowhere.
+#[derive(Default)]
+struct Hints(Vec<Hint>);
+
+#[derive(Clone, Copy, Default)]
+struct Hint {
+    number: Option<AgentNumber>,
+    thing: Option<ThingKey>,
+}
+
+impl fmt::Debug for Hints {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("..")
+    }
 }
 
 impl AgentNumber {
@@ -42,8 +64,36 @@ impl Agents {
         Some(AgentNumber::of_key(key))
     }
 
-    /// The same, given now if need be.
-    pub fn ensure(&mut self, agent: &AgentId) -> AgentNumber {
+    /// The thing that a registered agent may be.
+    pub fn hint(&self, key: AgentKey) -> Option<ThingKey> {
+        self.hints.0.get(key as usize)?.thing
+    }
+
+    /// The thing that a registered agent is.
+    pub fn set_hint(&mut self, key: AgentKey, thing: ThingKey) {
+        self.hint_mut(key).thing = Some(thing);
+    }
+
+    fn hint_mut(&mut self, key: AgentKey) -> &mut Hint {
+        let (hints, at) = (&mut self.hints.0, key as usize);
+        if hints.len() <= at {
+            hints.resize(at + 1, Hint::default());
+        }
+        &mut hints[at]
+    }
+
+    /// The number of an agent, given now if need be.
+    pub fn ensure(&mut self, key: AgentKey, agent: &AgentId) -> AgentNumber {
+        let known = self.hint_mut(key).number;
+        let is_it = |number: &AgentNumber| self.names.get(number.key()) == Some(agent);
+        known.filter(is_it).unwrap_or_else(|| {
+            let number = self.ensure_by_name(agent);
+            self.hint_mut(key).number = Some(number);
+            number
+        })
+    }
+
+    fn ensure_by_name(&mut self, agent: &AgentId) -> AgentNumber {
         if let Some(number) = self.number(agent) {
             return number;
         }

@@ -7,6 +7,7 @@ use super::tally::{Done, Flight, How, Tally};
 use super::things::ThingKey;
 use super::watch::{CaseKey, WatchKey};
 use super::{Change, Entry, RuleKey, Rules, Slot, Version, is_order, per, window};
+use crate::agent::AgentKey;
 use crate::state::{State, Wake};
 use fleet_types::event::{RuleRemoved, RuleReset, RuleSet, RuleTripped};
 use fleet_types::rule::{Form, Mark, Rule, Side};
@@ -238,7 +239,7 @@ pub fn begin(
     state: &mut State,
     marks: &[Mark],
     keys: Option<&[MarkKey]>,
-    agent: &AgentId,
+    (agent_key, agent): (AgentKey, &AgentId),
     seq: Seq,
 ) -> Option<Kept> {
     if marks.is_empty() {
@@ -247,7 +248,7 @@ pub fn begin(
     // A thing that was found while deciding may have been swept away.
     let is_swept = sweep(state);
     let rules = &mut state.rules;
-    let agent = rules.agents.ensure(agent);
+    let number = rules.agents.ensure(agent_key, agent);
     let mut kept = Vec::with_capacity(marks.len());
     let mut before: Option<(&SmolStr, ThingKey)> = None;
     for (nth, mark) in marks.iter().enumerate() {
@@ -264,20 +265,27 @@ pub fn begin(
         let here = here.or_else(|| known.filter(|_| !is_swept)?.thing);
         let thing = here.unwrap_or_else(|| rules.things.ensure(&mark.key));
         before = Some((&mark.key, thing));
+        if mark.key == *agent.text() {
+            rules.agents.set_hint(agent_key, thing);
+        }
         for (watch, micros) in watched {
             let is_it = |kept: &KeptMark| (kept.thing, kept.watch) == (thing, watch);
             if known.is_none() && kept.iter().any(is_it) {
                 continue; // Named by two marks.
             }
             let tally = rules.things.ensure_tally(thing, watch);
-            tally.begin(Flight { seq, micros, agent });
+            tally.begin(Flight {
+                seq,
+                micros,
+                agent: number,
+            });
             if let Some(watch) = rules.watches.get_mut(watch) {
                 watch.in_flight += 1;
             }
             kept.push(KeptMark {
                 watch,
                 thing,
-                agent,
+                agent: number,
                 micros,
                 seq,
             });

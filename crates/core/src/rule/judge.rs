@@ -5,7 +5,7 @@ use super::watch::{self, WatchKey};
 use super::{Entry, RuleKey, Rules, Slot, keys, per};
 use crate::permit::gates::Ask;
 use fleet_types::approval::{Need, Source};
-use fleet_types::rule::{Alike, Case, Form, Mark, Per, Rule, Stage};
+use fleet_types::rule::{Alike, Case, Form, Mark, Part, Per, Rule, Stage};
 use fleet_types::{Code, Pattern, RuleId, Time};
 use smallvec::SmallVec;
 use smol_str::SmolStr;
@@ -197,13 +197,14 @@ impl<'s> Found<'s> {
             let entry = rules.get(slot.rule());
             entry.is_some_and(|entry| !entry.waiting.is_empty())
         };
-        if !summary.lets(ask.request) || rules.waiting > 0 && watched.users.iter().any(is_awaited) {
+        let arguments = summary.arguments(ask.request);
+        if !summary.lets(&arguments) || rules.waiting > 0 && watched.users.iter().any(is_awaited) {
             return false;
         }
         for kind in &summary.kinds {
             let things = self.things(ask, &kind.per, watched.case.resource.as_ref());
             for share in &kind.shares {
-                let Some(micros) = share.amount(ask.request) else {
+                let Some(micros) = share.amount(&arguments) else {
                     return false;
                 };
                 for thing in things.clone() {
@@ -274,9 +275,14 @@ impl<'s> Found<'s> {
             return known.things.clone();
         }
         let from = self.things.len();
+        let rules = &ask.state.rules;
+        let hint = match per.parts() {
+            [Part::Agent] => rules.agents.hint(ask.agent_key),
+            _ => None,
+        };
         keys(per, pattern, ask.request, |key| {
             self.things.push(Thing {
-                named: ask.state.rules.things.named(key, per.has_resource()),
+                named: rules.things.named(key, hint, per.has_resource()),
                 watches: SmallVec::new(),
             });
         });

@@ -12,10 +12,16 @@ use fleet_types::permit::Request;
 use fleet_types::rule::{Bounds, Form, Per, Side};
 use fleet_types::{Pointer, Time};
 use serde_json::Number;
+use smallvec::SmallVec;
+
+/// What a request says where rules look.
+type Arguments<'r> = SmallVec<[Option<&'r Number>; 4]>;
 
 /// What the rules of one case ask.
 #[derive(Debug, Default)]
 pub struct Summary {
+    /// The arguments that they look at.
+    arguments: Vec<Pointer>,
     bounds: Vec<Span>,
     /// By what is one thing to them, in the order in which the rules name it.
     pub kinds: Vec<Kind>,
@@ -32,7 +38,8 @@ pub struct Summary {
 /// What several bounds leave of one argument.
 #[derive(Debug)]
 struct Span {
-    parameter: Pointer,
+    /// Which of the arguments.
+    argument: usize,
     at_least: Option<Number>,
     at_most: Option<Number>,
 }
@@ -49,7 +56,8 @@ pub struct Kind {
 #[derive(Debug)]
 pub struct Share {
     pub watch: WatchKey,
-    sum: Option<Pointer>,
+    /// Which of the arguments is summed.
+    sum: Option<usize>,
     /// The least that a quota or throttle allows.
     most: Option<u64>,
     /// The longest cooling-off, in microseconds.
@@ -93,13 +101,11 @@ impl Summary {
     }
 
     fn bound(&mut self, bounds: &Bounds) {
-        let known = self
-            .bounds
-            .iter()
-            .position(|it| it.parameter == bounds.parameter);
+        let argument = self.argument(&bounds.parameter);
+        let known = self.bounds.iter().position(|it| it.argument == argument);
         let at = known.unwrap_or_else(|| {
             self.bounds.push(Span {
-                parameter: bounds.parameter.clone(),
+                argument,
                 at_least: None,
                 at_most: None,
             });
@@ -138,12 +144,15 @@ impl Summary {
             });
             self.kinds.len() - 1
         });
-        let (shares, watch) = (&mut self.kinds[at].shares, watch?);
+        let watch = watch?;
+        let sum = watches.get(watch).and_then(|watch| watch.sum.as_ref());
+        let sum = sum.map(|sum| self.argument(sum));
+        let shares = &mut self.kinds[at].shares;
         let known = shares.iter().position(|share| share.watch == watch);
         let at = known.unwrap_or_else(|| {
             shares.push(Share {
                 watch,
-                sum: watches.get(watch).and_then(|watch| watch.sum.clone()),
+                sum,
                 most: None,
                 rest: None,
             });
@@ -152,15 +161,29 @@ impl Summary {
         shares.get_mut(at)
     }
 
+    fn argument(&mut self, pointer: &Pointer) -> usize {
+        let known = self.arguments.iter().position(|known| known == pointer);
+        known.unwrap_or_else(|| {
+            self.arguments.push(pointer.clone());
+            self.arguments.len() - 1
+        })
+    }
+
+    /// The arguments of a request that they look at, where they are numbers.
+    pub fn arguments<'r>(&self, request: &'r Request) -> Arguments<'r> {
+        let number = |pointer| forms::number(request, pointer);
+        self.arguments.iter().map(number).collect()
+    }
+
     /// Whether it is within all bounds, and no throttle has stopped anything.
-    pub fn lets(&self, request: &Request) -> bool {
-        !self.is_tripped && self.bounds.iter().all(|span| span.holds(request))
+    pub fn lets(&self, arguments: &[Option<&Number>]) -> bool {
+        !self.is_tripped && self.bounds.iter().all(|span| span.holds(arguments))
     }
 }
 
 impl Span {
-    fn holds(&self, request: &Request) -> bool {
-        forms::number(request, &self.parameter).is_some_and(|value| {
+    fn holds(&self, arguments: &[Option<&Number>]) -> bool {
+        arguments[self.argument].is_some_and(|value| {
             let (least, most) = (self.at_least.as_ref(), self.at_most.as_ref());
             least.is_none_or(|least| compare(value, least).is_ge())
                 && most.is_none_or(|most| compare(value, most).is_le())
@@ -188,9 +211,9 @@ impl Share {
     }
 
     /// How much a request is to it; `None` where its argument says no amount.
-    pub fn amount(&self, request: &Request) -> Option<u64> {
-        match &self.sum {
-            Some(sum) => forms::micros(forms::number(request, sum)?),
+    pub fn amount(&self, arguments: &[Option<&Number>]) -> Option<u64> {
+        match self.sum {
+            Some(sum) => forms::micros(arguments[sum]?),
             None => Some(ONE),
         }
     }

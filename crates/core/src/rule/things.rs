@@ -67,9 +67,13 @@ impl Things {
         &self.slab[thing].key
     }
 
-    /// A thing by its name; with those above it, where `overlaps`.
-    pub fn named(&self, key: SmolStr, overlaps: bool) -> Named {
-        let here = self.find(&key);
+    /// A thing by its name; with those above it, where `overlaps`. `hint`: where it may be.
+    pub fn named(&self, key: SmolStr, hint: Option<ThingKey>, overlaps: bool) -> Named {
+        let is_it = |thing: &ThingKey| {
+            let thing = self.slab.get(*thing);
+            thing.is_some_and(|thing| thing.key == key)
+        };
+        let here = hint.filter(is_it).or_else(|| self.find(&key));
         let above = match here {
             Some(here) => Some(self.slab[here].parent).filter(|parent| *parent != NOTHING),
             None if overlaps && self.by_key.len() > 0 => {
