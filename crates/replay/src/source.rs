@@ -7,9 +7,11 @@ use fleet_types::{Record, Seq, Time};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread::JoinHandle;
 
-/// Batches read at once.
+/// Batches read at once, at most.
 const BATCHES_PER_READ: usize = 256;
-/// Portions that wait to be decided; each is some thousand records.
+/// Records that a portion has, about: what waits then fits the processor's cache, and bounds the memory of a replay.
+const RECORDS_PER_READ: usize = 4_096;
+/// Portions that wait to be decided.
 const PORTIONS_AHEAD: usize = 4;
 
 /// Gives records in the order of a journal.
@@ -115,9 +117,12 @@ impl Source for Journal {
         let (fleet, end, mut from) = (self.fleet.clone(), self.end, state.seq().0 + 1);
         self.portions = Some(portions);
         self.decoder = Some(std::thread::spawn(move || {
+            let mut batches = 1;
             while from <= end.0 {
-                let portion = read(reader.as_mut(), &fleet, from);
+                let portion = read(reader.as_mut(), &fleet, from, batches);
                 if let Ok(records) = &portion {
+                    batches = batches * RECORDS_PER_READ / records.len().max(1);
+                    batches = batches.clamp(1, BATCHES_PER_READ);
                     match records.last() {
                         Some(last) => from = last.seq.0 + 1,
                         None => return,
@@ -155,9 +160,14 @@ impl Drop for Journal {
     }
 }
 
-/// The records of the next batches, from this one on.
-fn read(reader: &mut dyn Reader, fleet: &FleetKey, from: u64) -> Result<Vec<Record>, Error> {
-    let batches = reader.read(fleet, from, BATCHES_PER_READ);
+/// The records of the next so many batches, from this one on.
+fn read(
+    reader: &mut dyn Reader,
+    fleet: &FleetKey,
+    from: u64,
+    batches: usize,
+) -> Result<Vec<Record>, Error> {
+    let batches = reader.read(fleet, from, batches);
     let batches = batches.map_err(|source| journal(fleet, source))?;
     let mut all = Vec::new();
     for batch in batches {

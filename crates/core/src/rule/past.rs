@@ -1,19 +1,25 @@
 //! What permits of one watch did to one thing before they did it last, oldest first.
 //!
 //! What nobody needs is looked for when there are many, so that most are only put behind the others.
-use super::agents::AgentNumber;
 use super::tally::{Done, How};
 use super::watch::{Fit, Keep};
-use crate::map::Map;
 use fleet_types::{Seq, Time};
 use serde::{Deserialize, Serialize};
+use std::cmp::Reverse;
 
 /// Entries past which neighbours are put together, under the later time: such a sum falls later than it could, never
 /// earlier.
 pub const DONE_MAX: usize = if cfg!(test) { 8 } else { 4_096 };
 
-/// Entries at which those that nobody needs are looked for, and then when there are twice as many as were left.
-const LOOK_AT: usize = if cfg!(test) { 2 } else { 8 };
+/// Entries at which those that nobody needs are looked for, and then when there are twice as many as were left. To tell
+/// agents from each other costs more than to see what is old.
+fn look_at(keep: Keep) -> usize {
+    match keep {
+        _ if cfg!(test) => 2,
+        Keep::Last | Keep::All => 8,
+        Keep::LastOfEach => 32,
+    }
+}
 
 /// What was done before the last.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -48,7 +54,8 @@ impl Past {
             return dropped + u128::from(done.micros);
         }
         // To look at all of them costs more than to keep some a little longer.
-        if self.done.len() >= LOOK_AT.max(self.room as usize).min(DONE_MAX) {
+        let room = look_at(fit.keep).max(self.room as usize);
+        if self.done.len() >= room.min(DONE_MAX) {
             dropped += self.forget(next.at, fit.window);
             if fit.keep == Keep::LastOfEach {
                 dropped += self.drop_hidden(&[done, *next], fit);
@@ -74,27 +81,24 @@ impl Past {
 
     /// Drops what these, which are later, and the later ones of its own hide; how much it was.
     pub fn drop_hidden(&mut self, later: &[Done], fit: &Fit) -> u128 {
-        // Of each agent the latest, and the latest that was completed: these hide what all of its later ones do.
-        let mut hiding: Map<(AgentNumber, bool), Done> = Map::default();
-        let mut is_hidden = |done: &Done| {
-            let key = |completed: bool| (done.agent, completed);
-            let latest = [true, false].map(|completed| hiding.get(&key(completed)));
-            let is_hidden = latest
-                .into_iter()
-                .flatten()
-                .any(|later| hides(later, done, fit));
-            if done.seq > fit.since && done.how != How::Failed {
-                hiding
-                    .entry(key(done.how == How::Completed))
-                    .or_insert(*done);
+        let all: Vec<&Done> = self.done.iter().chain(later).collect();
+        let mut order: Vec<usize> = (0..all.len()).collect();
+        order.sort_unstable_by_key(|nth| (all[*nth].agent, Reverse(*nth)));
+        let mut is_hidden = vec![false; all.len()];
+        for of_one in order.chunk_by(|one, next| all[*one].agent == all[*next].agent) {
+            // The latest, and the latest that was completed, hide what all others do.
+            let mut hiding: [Option<&Done>; 2] = [None; 2];
+            for nth in of_one {
+                let done = all[*nth];
+                let mut later = hiding.iter().flatten();
+                is_hidden[*nth] = later.any(|later| hides(later, done, fit));
+                if done.seq > fit.since && done.how != How::Failed {
+                    hiding[usize::from(done.how == How::Completed)].get_or_insert(done);
+                }
             }
-            is_hidden
-        };
-        later.iter().rev().for_each(|done| _ = is_hidden(done));
-        self.done.reverse();
-        let dropped = self.keep(|done| !is_hidden(done));
-        self.done.reverse();
-        dropped
+        }
+        let mut is_hidden = is_hidden.into_iter();
+        self.keep(|_| !is_hidden.next().unwrap_or_default())
     }
 
     fn keep(&mut self, mut is_kept: impl FnMut(&Done) -> bool) -> u128 {

@@ -35,8 +35,8 @@ pub struct Thing {
     /// Which of its parent's children it is.
     nth: u32,
     children: Vec<ThingKey>,
-    /// By watch. Of most things there is one.
-    tallies: SmallVec<[Tally; 1]>,
+    /// By watch. Most things have one or two.
+    tallies: SmallVec<[Tally; 2]>,
 }
 
 /// A thing as a request names it.
