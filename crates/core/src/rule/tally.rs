@@ -18,6 +18,10 @@ pub struct Tally {
     first: Option<Flight>,
     /// What else is in flight, by its grant.
     #[serde(skip)]
+    #[allow(
+        clippy::box_collection,
+        reason = "most have none, and a pointer is shorter than an empty map"
+    )]
     others: Option<Box<BTreeMap<Seq, Flight>>>,
     /// What was done last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
