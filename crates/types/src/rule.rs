@@ -559,12 +559,10 @@ fn marks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Mark>, D::Err
     for Written { key, rules } in Vec::deserialize(deserializer)? {
         for alike in rules.chunk_by(|one, next| one.micros == next.micros) {
             let sides = alike.iter().map(|one| (one.rule.clone(), one.side));
+            let (sides, micros) = (sides.collect(), alike[0].micros);
             marks.push(Mark {
                 key: key.clone(),
-                rules: Alike {
-                    sides: sides.collect(),
-                    micros: alike[0].micros,
-                },
+                rules: Alike { sides, micros },
             });
         }
     }
