@@ -1,7 +1,9 @@
 //! What is noticed about a rule when it is set in a fleet: what is wrong with it among the fleet's other rules, and that
 //! nobody there could do what it is about.
 use super::check;
+use crate::map::Set;
 use crate::state::State;
+use fleet_types::agent::Allow;
 use fleet_types::finding::{Finding, Level};
 use fleet_types::rule::{Case, Rule, Stage};
 use fleet_types::settings::DefaultDecision;
@@ -71,14 +73,20 @@ fn nobody(state: &State, case: &Case) -> Vec<(&'static str, String)> {
             format!("there is no agent {agent}, so nothing matches"),
         ));
     }
-    let allows = &state.agents.allows;
-    if state.settings.default_decision == DefaultDecision::Allow
-        || allows.is_empty()
-        || allows.len() > ALLOWS_MAX
-    {
+    if state.settings.default_decision == DefaultDecision::Allow {
         return parts;
     }
-    let somebody = |wanted: &Pattern, of: fn(&fleet_types::agent::Allow) -> &[Pattern]| {
+    let mut allows: Set<&Allow> = Set::default();
+    for (_, agent) in state.agents.agents.iter() {
+        allows.insert(&agent.terms.allow);
+        if allows.len() > ALLOWS_MAX {
+            return parts;
+        }
+    }
+    if allows.is_empty() {
+        return parts;
+    }
+    let somebody = |wanted: &Pattern, of: fn(&Allow) -> &[Pattern]| {
         let mut lists = allows.iter();
         lists.any(|allow| of(allow).iter().any(|pattern| pattern.overlaps(wanted)))
     };

@@ -129,3 +129,22 @@ fn what_is_in_flight_for_a_removed_rule_ends() {
         ops: vec![rule, ask(0), Op::RuleLife(0, 0)],
     });
 }
+
+/// What was noticed about a rule looked at what agents might do that had gone since.
+#[test]
+fn what_is_noticed_follows_from_who_is_there() {
+    let ops = vec![
+        Op::Unregister(14),
+        Op::Unregister(52),
+        Op::Settings(19),
+        Op::Unregister(193),
+        Op::Order {
+            id: 0,
+            form: 0,
+            cases: 1,
+            span: 205,
+            stage: 140,
+        },
+    ];
+    super::run(&Case { ops });
+}
