@@ -198,7 +198,7 @@ async fn a_batch_answers_each() {
         .post("/v1/fleets/main/permits:explain", claim("b", "1"))
         .await;
     assert_eq!(explained.body["decision"], "denied", "{}", explained.body);
-    assert_eq!(explained.body["gates"].as_array().unwrap().len(), 10);
+    assert_eq!(explained.body["gates"].as_array().unwrap().len(), 12);
     let listed = doors.get("/v1/fleets/main/permits?agent=a").await;
     assert_eq!(listed.body["items"].as_array().unwrap().len(), 1);
 }

@@ -59,10 +59,7 @@ async fn a_tool_is_set_and_what_follows_is_held() {
 
     let wrong = json!({"arguments": {"$ref": "https://example.org/s.json"}});
     let refused = doors.put(PAY, wrong).await;
-    assert_eq!(
-        (refused.line(), &refused.body["field"]),
-        ("400 invalid".into(), &json!("arguments"))
-    );
+    assert_eq!(refused.line(), "400 invalid arguments");
     assert_eq!(doors.send("DELETE", PAY, Value::Null).await.status, 200);
     assert_eq!(doors.get(PAY).await.status, 404);
 }
@@ -89,7 +86,7 @@ async fn policies_see_what_follows_and_what_they_change_is_looked_at() {
     set(
         "moved",
         json!({"agent": "cid"}),
-        "transform := {\"parameters\": {\"account\": \"new\"}} if input.request.parameters.account == \"old\"\ntransform := {\"parameters\": {\"account\": \"a/b\"}} if input.request.parameters.account == \"odd\"",
+        "transform := {\"parameters\": {\"account\": \"new\"}} if input.request.parameters.account == \"old\" else := {\"parameters\": {\"account\": \"a/b\"}} if input.request.parameters.account == \"odd\"",
     )
     .await;
     let asked = async |agent: &str, account: &str| {

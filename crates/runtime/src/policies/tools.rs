@@ -125,7 +125,13 @@ mod tests {
                 set_at: fleet_types::Seq(1),
             }
         };
-        let names = ["ledger.pay", "ledger.play", "ledger.read", "mail.send", "l"];
+        let names = [
+            "ledger.pay",
+            "ledger.play",
+            "ledger.close",
+            "mail.send",
+            "l",
+        ];
         let tools = Tools::new(names.map(seen).into(), None);
         let near = |name: &str| -> Vec<String> {
             let near = tools.nearest(name);

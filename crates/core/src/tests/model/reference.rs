@@ -326,6 +326,18 @@ impl Reference {
                 event.revoked.iter().for_each(|id| self.gone(*id));
             }
             Event::HaltReleased(event) => drop(self.halts.remove(&event.halt)),
+            Event::ConflictResolved(event) => {
+                for ends in &event.ends {
+                    let holding = self.holding.get_mut(&ends.permit).unwrap();
+                    holding.expires_at = holding.expires_at.min(ends.expires_at);
+                }
+                if let Some(split) = &event.split {
+                    let holding = self.holding.get_mut(&split.permit).unwrap();
+                    holding
+                        .held
+                        .retain(|held| !split.resources.contains(&held.path));
+                }
+            }
             Event::GraphDeclared(edge) => {
                 let ends = format!("{} {}", edge.from, edge.to);
                 let former = self.declared.insert(ends, edge.description.to_string());
