@@ -107,7 +107,8 @@ fn ask(state: &State, txn: &Txn, id: &BranchId, step: &Step, now: Time) -> Event
                     denied(txn, id, Text::clip(&words))
                 }
             };
-            events.then.insert(0, follows);
+            // Behind the questions that it asks: what waits for them knows them by their places.
+            events.then.push(follows);
             events
         }
         Decided::Rejected(rejection) => refused(rejection.message),
