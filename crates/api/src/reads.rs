@@ -36,8 +36,8 @@ pub fn seq(state: &State) -> Seq {
 
 /// The fleet at a glance.
 #[must_use]
-pub fn status(state: &State) -> view::Status {
-    read::status(state)
+pub fn status(state: &State, now: Time) -> view::Status {
+    read::status(state, now)
 }
 
 /// A decision worked out without effect.

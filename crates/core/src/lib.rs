@@ -55,6 +55,7 @@ pub use policy::matching;
 pub use rule::check;
 pub use state::State;
 pub use step::{adopt, apply_record, next_deadline, step, step_recalled};
+pub use tool::decide::check as check_tool;
 pub use tool::derive::{Derived, derive, expand};
 pub use tool::judge::{Seen as SeenTool, judge as judge_tool};
 pub use txn::due::{Due, due, due_of};

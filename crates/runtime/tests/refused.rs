@@ -69,7 +69,7 @@ async fn what_was_seen_of_a_failed_turn_is_not_told() {
         let read = move |state: &fleet_core::State| {
             look.send(()).unwrap();
             may_tell.recv().unwrap();
-            fleet_core::read::status(state).permits_granted
+            fleet_core::read::status(state, state.now()).permits_granted
         };
         looking.read(read).await
     });

@@ -31,7 +31,10 @@ async fn answers_survive_a_restart() {
     assert_eq!(ask(&fleet, request("r2", "b", "ledger/1")).await, second);
     let other_body = fleet.call(request("r1", "a", "ledger/2")).await.unwrap();
     assert_eq!(other_body.unwrap_err().code, Code::RequestIdReused);
-    let status = fleet.read(fleet_core::read::status).await.unwrap();
+    let status = fleet
+        .read(|state| fleet_core::read::status(state, state.now()))
+        .await
+        .unwrap();
     assert_eq!(
         (
             status.permits_granted,

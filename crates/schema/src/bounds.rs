@@ -20,6 +20,14 @@ const NAMES: [&str; 7] = [
     "$recursiveAnchor",
     "$recursiveRef",
 ];
+/// Keywords whose values are schemas by names of their author's choice.
+const OF_NAMES: [&str; 5] = [
+    "properties",
+    "$defs",
+    "definitions",
+    "dependentSchemas",
+    "dependencies",
+];
 /// Versions of the language that are known here; absent: the first.
 const VERSIONS: [&str; 4] = [
     "https://json-schema.org/draft/2020-12/schema",
@@ -86,6 +94,11 @@ struct Walk<'s> {
 
 impl<'s> Walk<'s> {
     fn size(&mut self, value: &'s Value, at: &str) -> Result<Size, Fault> {
+        self.part(value, at, false)
+    }
+
+    /// `of_names`: its keys are names that the schema's author has chosen, and say nothing by themselves.
+    fn part(&mut self, value: &'s Value, at: &str, of_names: bool) -> Result<Size, Fault> {
         let mut size = Size::default();
         let map = match value {
             Value::Object(map) => map,
@@ -101,6 +114,10 @@ impl<'s> Walk<'s> {
         for (key, value) in map {
             let here = format!("{at}/{key}");
             match (key.as_str(), value) {
+                _ if of_names => {
+                    size.schemas = size.schemas.saturating_add(1);
+                    size.add(self.size(value, &here)?);
+                }
                 // Values, and no schemas.
                 ("const" | "enum" | "default" | "examples", _) => size.schemas += 1,
                 ("$ref", Value::String(to)) => size.add(self.reference(to, &here)?),
@@ -111,7 +128,11 @@ impl<'s> Walk<'s> {
                 ("pattern", Value::String(_)) => size.patterns += 1,
                 ("patternProperties", Value::Object(patterns)) => {
                     size.patterns = size.patterns.saturating_add(patterns.len());
-                    size.add(self.size(value, &here)?);
+                    size.add(self.part(value, &here, true)?);
+                }
+                (name, Value::Object(_)) if OF_NAMES.contains(&name) => {
+                    size.schemas = size.schemas.saturating_add(1);
+                    size.add(self.part(value, &here, true)?);
                 }
                 (_, value) => {
                     size.schemas = size.schemas.saturating_add(1);

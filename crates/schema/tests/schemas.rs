@@ -111,6 +111,30 @@ fn what_unfolds_too_far_is_refused() {
     assert!(refused(json!({"allOf": patterns})).contains("fewer patterns"));
 }
 
+/// Names that an author chooses may be those of keywords, whose values are no schemas.
+#[test]
+fn what_is_named_as_a_keyword_is_looked_at_too() {
+    for name in ["const", "enum", "default", "examples"] {
+        for within in [
+            "properties",
+            "$defs",
+            "patternProperties",
+            "dependentSchemas",
+        ] {
+            let to = format!("#/{within}/{name}");
+            let back = json!({ within: { name: {"properties": {"x": {"$ref": to}}} } });
+            let found =
+                refused(json!({"allOf": [back.clone(), {"$ref": to}], within: back[within]}));
+            assert!(found.contains("leads back"), "{within} {name}: {found}");
+            let patterns: Vec<Value> = (0..17)
+                .map(|n| json!({"pattern": format!("a{n}")}))
+                .collect();
+            let found = refused(json!({ within: { name: {"allOf": patterns} } }));
+            assert!(found.contains("fewer patterns"), "{within} {name}: {found}");
+        }
+    }
+}
+
 /// The worst that passes the bounds: it must stay far below the five seconds after which a thread counts as lost.
 #[test]
 fn the_worst_that_passes_is_bearable() {

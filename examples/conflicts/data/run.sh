@@ -26,7 +26,8 @@ fleet conflicts show "$conflict"
 echo
 echo "== bob reads again, and may write"
 version=$(fleet versions get account/7 -o name)
-fleet permits request account.update --agent bob -x account/7 --if-version "account/7=$version"
+bob=$(fleet permits request account.update --agent bob -x account/7 --if-version "account/7=$version" -o name)
+fleet permits complete "$bob" --agent bob
 
 echo
 echo "== how it was settled: ten seconds after the last collision it is over"

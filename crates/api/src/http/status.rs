@@ -1,4 +1,5 @@
 //! The fleet at a glance.
+use crate::app::wall_clock;
 use crate::auth::Operation;
 use crate::door::Door;
 use crate::problem::Result;
@@ -16,7 +17,7 @@ use fleet_types::{FleetId, view};
 pub async fn get(door: Door) -> Result<axum::Json<view::Status>> {
     door.caller.may(Operation::ReadStatus)?;
     let (mut status, policies) = door
-        .read(|state| (reads::status(state), state.asks_policies()))
+        .read(|state| (reads::status(state, wall_clock()), state.asks_policies()))
         .await?;
     if policies {
         let broken = door.handle.look_at_policies(|sight, _| sight.broken());

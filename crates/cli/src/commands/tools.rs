@@ -117,6 +117,8 @@ async fn check(global: &Global, wanted: Check) -> Outcome {
         (None, Some(file)) => apply::read_one(&file)?,
         (None, None) => return Err(Failure::usage("say which tool, or --file")),
     };
+    fleet_core::check_tool(&tool)
+        .map_err(|wrong| Failure::usage(format!("tool {}: {}", tool.id, wrong.message)))?;
     let schema = compiled(&tool)?;
     let Some(parameters) = wanted.parameters else {
         eprintln!("tool {} is right: {}", tool.id, guard(&tool));

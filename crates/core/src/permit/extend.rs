@@ -67,12 +67,12 @@ pub fn decide(
     let ask = ask(state, by, key, (permit.rank, verdict), now);
     let policies = || verdict.cloned().and_then(Verdict::filled);
     let stop = match pass_extension(&ask, &wanted) {
-        Ok(rules) => {
+        Ok((rules, counts)) => {
             return Decided::event(Event::PermitExtended(Extended {
                 permit: permit.id,
                 resources: wanted,
                 rules,
-                policies: policies(),
+                policies: policies().filter(|_| counts),
             }));
         }
         Err(stop) if stop.code == Code::PolicyStale => return Decided::Stale,
@@ -238,11 +238,11 @@ pub fn again(state: &State, key: PermitKey, now: Time) -> Option<Events> {
     let judged = (extension.rank, extension.judged.as_deref());
     let ask = ask(state, &by, key, judged, now);
     match pass_extension(&ask, &extension.extend.resources) {
-        Ok(rules) => Some(Events::one(Event::PermitExtended(Extended {
+        Ok((rules, counts)) => Some(Events::one(Event::PermitExtended(Extended {
             permit: permit.id,
             resources: extension.extend.resources.clone(),
             rules,
-            policies: extension.judged.clone(),
+            policies: extension.judged.clone().filter(|_| counts),
         }))),
         Err(stop) if stop.can_wait => None,
         Err(stop) => {

@@ -1,12 +1,14 @@
 //! The fleet at a glance. Costs a pass over the agents' instances and what is in dispute or under way, not over permits.
 use super::agents::state_of;
 use crate::state::State;
+use fleet_types::Time;
 use fleet_types::conflict::State as Phase;
 use fleet_types::view::Status;
 
-/// The fleet at a glance.
+/// The fleet at a glance; conflicts are over when nobody has collided for a while, so they want the time.
 #[must_use]
-pub fn status(state: &State) -> Status {
+pub fn status(state: &State, now: Time) -> Status {
+    let now = now.max(state.now);
     let mut status = Status {
         seq: state.seq,
         at: state.now,
@@ -29,7 +31,7 @@ pub fn status(state: &State) -> Status {
         }
     }
     for record in state.conflicts.records.values() {
-        match record.phase(state.now) {
+        match record.phase(now) {
             Phase::Open | Phase::Resolving => status.conflicts += 1,
             Phase::Escalated => {
                 status.conflicts += 1;

@@ -75,8 +75,9 @@ impl Things {
         };
         let here = hint.filter(is_it).or_else(|| self.find(&key));
         let above = match here {
+            _ if !overlaps => None,
             Some(here) => Some(self.slab[here].parent).filter(|parent| *parent != NOTHING),
-            None if overlaps && self.by_key.len() > 0 => {
+            None if self.by_key.len() > 0 => {
                 let parents = std::iter::successors(parent_of(&key), |key| parent_of(key));
                 parents.into_iter().find_map(|key| self.find(key))
             }

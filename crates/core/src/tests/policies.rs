@@ -63,8 +63,8 @@ pub fn judge(state: &State, request: &Arc<Request>, now: Time) -> (Arc<Request>,
     (changed, verdict)
 }
 
-/// What all policies say of a request: all of them are looked at, none is indexed.
-fn by_all(state: &State, request: &Arc<Request>, now: Time) -> (Arc<Request>, Verdict) {
+/// What all policies say of a request, or of more for a permit that holds: all of them are looked at, none is indexed.
+pub fn by_all(state: &State, request: &Arc<Request>, now: Time) -> (Arc<Request>, Verdict) {
     let known = state.agents.get(&request.agent);
     let groups = known.map_or_else(BTreeSet::new, |agent| agent.groups.clone());
     let who = Who {

@@ -995,7 +995,7 @@ impl Player {
                 .map(|edge| format!("{} -> {} {}", edge.from, edge.to, edge.description))
                 .collect(),
             "status" => {
-                let status = crate::read::status(state);
+                let status = crate::read::status(state, self.world.wall);
                 vec![
                     format!(
                         "agents {}, instances {:?}, granted {}, waiting {}, locks {}, halts {}, approvals {}, conflicts {} ({} escalated), transactions {} ({} stuck), remembered {}",

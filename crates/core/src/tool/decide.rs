@@ -45,7 +45,10 @@ fn set(state: &State, tool: &Tool, reason: &Text) -> Decided {
 }
 
 /// Whether a tool makes sense; its schema is somebody else's.
-fn check(tool: &Tool) -> Result<(), Rejection> {
+///
+/// # Errors
+/// When it does not, by the field.
+pub fn check(tool: &Tool) -> Result<(), Rejection> {
     let invalid = |field: String, words: &str| {
         Err(Rejection::new(Code::Invalid, format!("{field} {words}")).field(&field))
     };

@@ -373,9 +373,14 @@ pub fn permit_moved(state: &mut State, permit: PermitId, gone: Option<Code>) {
         state.txns.permits.remove(&permit);
         if let Some(txn) = state.txns.by_id.get_mut(&id) {
             txn.permits.retain(|held| *held != permit);
+            let is_over = txn.state.is_over();
             for branch in txn.branches.values_mut() {
-                if branch.permit == Some(permit) {
-                    branch.permit = None;
+                if branch.permit != Some(permit) {
+                    continue;
+                }
+                branch.permit = None;
+                // One that is over has ended it itself.
+                if !is_over {
                     branch.reason = Text::clip(&format!("permit {permit}: {code}"));
                 }
             }

@@ -223,7 +223,7 @@ fn an_old_id_gets_its_first_answer_and_another_body_is_refused() {
     let mut world = World::new(&shelf, 16);
     let first: Vec<Decision> = (0..1_000).map(|id| world.granted(&request(id))).collect();
     assert_eq!(
-        fleet_core::read::status(world.writer.state()).requests_remembered,
+        fleet_core::read::status(world.writer.state(), fleet_types::Time(0)).requests_remembered,
         17, // What is too many is let go by the next record.
     );
     let seq = world.writer.seq();

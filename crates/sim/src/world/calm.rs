@@ -59,7 +59,8 @@ impl World {
                 None => self.now += 1_000_000,
             }
         }
-        let status = fleet_core::read::status(self.server.as_ref().expect("it serves").state());
+        let state = self.server.as_ref().expect("it serves").state();
+        let status = fleet_core::read::status(state, state.now());
         assert_eq!(
             (status.permits_granted, status.permits_waiting),
             (0, 0),

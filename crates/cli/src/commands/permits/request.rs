@@ -10,7 +10,7 @@ use crate::{paint, show};
 use fleet_client::ask::Asking;
 use fleet_client::{Error, Fleet};
 use fleet_types::Millis;
-use fleet_types::permit::{Decision, Grant, Queued, ViewState};
+use fleet_types::permit::{Decision, Denial, Grant, Queued, ViewState};
 use fleet_types::session::PermitRequest;
 use std::time::{Duration, Instant};
 
@@ -107,7 +107,13 @@ fn tell(global: &Global, decision: Decision, explain: bool) -> Outcome {
         (Format::Json | Format::Yaml, _) => output::raw(global.output, &decision)?,
         (Format::Name, Decision::Granted(grant)) => output::write(&format!("{}\n", grant.permit))?,
         (Format::Name, Decision::Queued(queued)) => output::write(&format!("{}\n", queued.permit))?,
-        (Format::Name, Decision::Denied(_)) => {}
+        // There is no name to print; why is for whoever looks on.
+        (Format::Name, Decision::Denied(denial)) => {
+            eprintln!("{}", refusal(denial));
+            if let Some(blocker) = &denial.blocker {
+                eprintln!("in the way: {}", show::blocker(blocker));
+            }
+        }
         (Format::Table, Decision::Granted(grant)) => {
             output::detail(Format::Table, &shown::Granted(grant.clone()))?;
             if explain {
@@ -132,13 +138,7 @@ fn tell(global: &Global, decision: Decision, explain: bool) -> Outcome {
             }
         }
         (Format::Table, Decision::Denied(denial)) => {
-            output::write(&format!(
-                "{} by the {} gate: {}: {}\n",
-                paint::bad("denied"),
-                show::word(&denial.gate),
-                denial.code,
-                denial.reason
-            ))?;
+            output::write(&format!("{}\n", refusal(denial)))?;
             if let Some(blocker) = &denial.blocker {
                 output::write(&format!("in the way: {}\n", show::blocker(blocker)))?;
             }
@@ -159,4 +159,15 @@ fn tell(global: &Global, decision: Decision, explain: bool) -> Outcome {
         })),
         None => Ok(()),
     }
+}
+
+/// `denied by the locks gate: lock_held: …`.
+fn refusal(denial: &Denial) -> String {
+    format!(
+        "{} by the {} gate: {}: {}",
+        paint::bad("denied"),
+        show::word(&denial.gate),
+        denial.code,
+        denial.reason
+    )
 }

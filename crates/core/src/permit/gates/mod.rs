@@ -154,6 +154,9 @@ impl Report {
     }
 
     fn stopped(&mut self, stop: &Stop) {
+        if self.gates.last().is_none_or(|last| last.gate != stop.gate) {
+            self.begin(stop.gate); // Looked at before its turn.
+        }
         if let Some(gate) = self.gates.last_mut() {
             gate.verdict = if stop.can_wait {
                 Verdict::Wait
@@ -222,16 +225,19 @@ fn pass_in_order(ask: &Ask<'_>, report: &mut Report) -> Result<Passed, Box<Stop>
 }
 
 /// A permit that holds and asks for more passes these again: session, halt and what the agent may do are checked
-/// when the lock is granted, not only when the wait began.
-pub fn pass_extension(ask: &Ask<'_>, claims: &[Claim]) -> Result<Option<Box<Notes>>, Box<Stop>> {
+/// when the lock is granted, not only when the wait began. What it is to rules, and whether what policies said of it counts.
+pub fn pass_extension(
+    ask: &Ask<'_>,
+    claims: &[Claim],
+) -> Result<(Option<Box<Notes>>, bool), Box<Stop>> {
     halt::pass(ask, &mut Report::default())?;
     agent_state::alive(ask)?;
     capability::resources(ask, claims)?;
     let mut needs = Needs::new();
     tool::pass_extension(ask, &mut needs, claims)?;
-    policy::pass_extension(ask, &mut needs, claims)?;
+    let counts = policy::pass_extension(ask, &mut needs, claims)?;
     let notes = rules::pass_extension(ask, &mut needs, claims)?;
     approval::pass_extension(&needs)?;
     locks::free(ask, claims)?;
-    Ok(notes)
+    Ok((notes, counts))
 }

@@ -36,10 +36,15 @@ pub fn pass(ask: &Ask<'_>, needs: &mut Needs, report: &mut Report) -> Result<(),
     enforce(verdict, needs)
 }
 
-/// What a permit claims anew, while it holds. A verdict that is out of date is not waited for here.
-pub fn pass_extension(ask: &Ask<'_>, needs: &mut Needs, claims: &[Claim]) -> Result<(), Box<Stop>> {
+/// What a permit claims anew, while it holds; whether what policies said counts. A verdict that is out of date is not waited
+/// for here.
+pub fn pass_extension(
+    ask: &Ask<'_>,
+    needs: &mut Needs,
+    claims: &[Claim],
+) -> Result<bool, Box<Stop>> {
     if is_silent(ask) && !ask.state.asks_policies() {
-        return Ok(());
+        return Ok(false);
     }
     let request = Request {
         resources: claims.to_vec(),
@@ -52,7 +57,8 @@ pub fn pass_extension(ask: &Ask<'_>, needs: &mut Needs, claims: &[Claim]) -> Res
             ..*stop
         })
     })?;
-    enforce(verdict, needs)
+    enforce(verdict, needs)?;
+    Ok(verdict.is_some())
 }
 
 /// Whether no policy has said anything.

@@ -55,8 +55,8 @@ pub fn pass_extension(ask: &Ask<'_>, needs: &mut Needs, claims: &[Claim]) -> Res
     let mut more = ask.request.clone();
     more.resources.extend(claims.iter().cloned());
     let after = entry.guarded(ask.agent, &more, ask.now);
-    match before.case == after.case && after.guard != Guard::Forbidden {
-        true => Ok(()),
+    match before.case == after.case {
+        true => Ok(()), // It is no new use of the tool.
         false => guard(entry, &after, needs),
     }
 }

@@ -265,6 +265,13 @@ impl Approvals {
                 ),
             }
         }
+        // Whether its tool wants one is told by that.
+        let of_tool = given.iter().filter(|id| {
+            let known = &self.known[id];
+            let is_approved = known.permit == permit && known.phase == Phase::Approved;
+            is_approved && known.source == Source::Tool(request.action.text().clone())
+        });
+        used.extend(of_tool);
         assert_eq!(used, given.iter().copied().collect(), "given for nothing");
     }
 }

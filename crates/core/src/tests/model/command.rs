@@ -1,5 +1,5 @@
 //! From small numbers to commands that fit the fleet as it stands, and now and then do not.
-use super::super::policies::{judge, set};
+use super::super::policies::{by_all, judge, set};
 use super::super::world::{World, request};
 use super::ops::{Claim, Op, PATHS};
 use super::people;
@@ -230,7 +230,7 @@ impl Driver {
             };
             let command = match command {
                 permit::Command::Request(asked) => {
-                    let (request, verdict) = self.verdict(&asked, how);
+                    let (request, verdict) = self.verdict(&asked, how, judge);
                     let judged = Judged {
                         request,
                         verdict,
@@ -244,7 +244,7 @@ impl Driver {
                         // What they would change is not looked at.
                         Some(asked) => Verdict {
                             original: None,
-                            ..self.verdict(&Arc::new(asked), how).1
+                            ..self.verdict(&Arc::new(asked), how, by_all).1
                         },
                         None => Verdict::default(),
                     };
@@ -262,7 +262,12 @@ impl Driver {
         commands.into_iter().map(judged).collect()
     }
 
-    fn verdict(&mut self, asked: &Arc<Request>, how: u8) -> (Arc<Request>, Verdict) {
+    fn verdict(
+        &mut self,
+        asked: &Arc<Request>,
+        how: u8,
+        judge: fn(&State, &Arc<Request>, Time) -> (Arc<Request>, Verdict),
+    ) -> (Arc<Request>, Verdict) {
         if how % 8 == 7 {
             let verdict = Verdict {
                 original: None,
@@ -282,7 +287,7 @@ impl Driver {
             return Vec::new();
         };
         let how = if old { 7 } else { 1 };
-        let (request, verdict) = self.verdict(&unjudged.asked, how);
+        let (request, verdict) = self.verdict(&unjudged.asked, how, judge);
         let rejudged = Rejudged {
             permit: unjudged.permit,
             request,

@@ -74,9 +74,11 @@ impl Policies {
         state: &State,
     ) {
         let original = verdict.and_then(|verdict| verdict.original.as_deref());
-        // Of a permit that asks for more the tool is not asked again.
         let asked = Arc::new(original.unwrap_or(request).clone());
+        // Of a permit that asks for more the tool is not asked again.
+        let is_new = matches!(record.event, Event::PermitGranted(_));
         let tool = verdict.and_then(|verdict| verdict.tool.as_ref());
+        let tool = tool.filter(|_| is_new);
         let tool = tool.map(|said| &self.tools[&said.tool]);
         let asked = tool.map_or(asked.clone(), |tool| expand(tool, &asked).unwrap());
         let asked = &*asked;
