@@ -84,7 +84,7 @@ pub fn apply(state: &mut State, record: &Record, keys: Option<&Keys>) {
         Event::ApprovalMoot(event) => approval::apply::moot(state, event.approval, at),
         Event::ApprovalDelegated(event) => approval::apply::delegated(state, event, at),
         Event::ApprovalDelegationEnded(event) => approval::apply::delegation_ended(state, event),
-        Event::TxnBegun(event) => txn::apply::begun(state, event, seq, at),
+        Event::TxnBegun(event) => txn::apply::begun(state, event, &record.by, seq, at),
         Event::TxnEnlisted(event) => txn::apply::enlisted(state, event),
         Event::TxnHeld(event) => txn::apply::held(state, event),
         Event::TxnPreparing(event) => txn::apply::preparing(state, event),

@@ -12,6 +12,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 
+/// Most brackets open at once.
+const NESTED_MAX: usize = 10;
 /// Stack of the thread that compiles: the library walks the text's tree by recursion.
 const STACK_BYTES: usize = 256 << 20;
 /// Longest line.
@@ -64,7 +66,45 @@ pub fn compile(text: &str) -> Result<Module, Fault> {
         let words = format!("a module of {size} bytes is more than {MODULE_BYTES_MAX}");
         return Err(Fault::new(words));
     }
+    if let Some((line, column)) = too_deep(text) {
+        let words = format!("more than {NESTED_MAX} brackets inside each other; simplify it");
+        return Err(Fault::at(words, text, line, column));
+    }
     on_large_stack(|| build(text))?
+}
+
+/// Where more brackets than the parser can bear are open: its time doubles with each. Texts and comments do not count.
+fn too_deep(text: &str) -> Option<(usize, usize)> {
+    let (mut depth, mut quote, mut escaped) = (0_usize, None, false);
+    for (at, line) in (1..).zip(text.lines()) {
+        for (column, byte) in (1..).zip(line.bytes()) {
+            match (quote, byte) {
+                (Some('"'), b'\\') if !escaped => {
+                    escaped = true;
+                    continue;
+                }
+                (Some('"'), b'"') if !escaped => quote = None,
+                (Some('`'), b'`') => quote = None,
+                (Some(_), _) => {}
+                (None, b'"') => quote = Some('"'),
+                (None, b'`') => quote = Some('`'),
+                (None, b'#') => break,
+                (None, b'[' | b'{' | b'(') => {
+                    depth += 1;
+                    if depth > NESTED_MAX {
+                        return Some((at, column));
+                    }
+                }
+                (None, b']' | b'}' | b')') => depth = depth.saturating_sub(1),
+                (None, _) => {}
+            }
+            escaped = false;
+        }
+        if quote == Some('"') {
+            quote = None; // It is broken, which the parser says better.
+        }
+    }
+    None
 }
 
 /// Runs what may recurse deeply; a panic in the library is a fault of the text.

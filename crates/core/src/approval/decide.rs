@@ -89,7 +89,7 @@ fn answer(
     answer: &Answer,
 ) -> Result<Decided, Rejection> {
     let id = answer.approval;
-    not_own(approval, id, speaker)?;
+    not_own(state, approval, id, speaker)?;
     let seat = free_seat(state, approval, id, speaker)?;
     let Some(option) = approval.terms.option(&answer.option) else {
         let known: Vec<&str> = approval
@@ -138,8 +138,13 @@ fn answer(
     }))
 }
 
-fn not_own(approval: &Approval, id: ApprovalId, speaker: &Speaker<'_>) -> Result<(), Rejection> {
-    if !seat::is_own(approval, speaker.by, &speaker.person) {
+fn not_own(
+    state: &State,
+    approval: &Approval,
+    id: ApprovalId,
+    speaker: &Speaker<'_>,
+) -> Result<(), Rejection> {
+    if !seat::is_own(state, approval, speaker.by, &speaker.person) {
         return Ok(());
     }
     let words = format!(
@@ -213,7 +218,7 @@ fn escalate(
     speaker: &Speaker<'_>,
     reason: &Text,
 ) -> Result<Decided, Rejection> {
-    not_own(approval, id, speaker)?;
+    not_own(state, approval, id, speaker)?;
     may_steer(state, approval, id, speaker)?;
     rounds_left(approval, id)?;
     match due::escalated(id, approval, reason, speaker.now) {
@@ -240,7 +245,7 @@ fn reassign(
     others: &Reassign,
 ) -> Result<Decided, Rejection> {
     let id = others.approval;
-    not_own(approval, id, speaker)?;
+    not_own(state, approval, id, speaker)?;
     if !seat::reaches(state, &approval.asker.agent, speaker.proof, Role::Admin) {
         let words = format!(
             "only an admin whose key reaches the asking agent gives approval {id} to others"
@@ -271,7 +276,7 @@ fn comment(
         return Ok(invalid("comment", "comment is empty"));
     }
     // Whoever asked may explain itself.
-    if !seat::is_own(approval, speaker.by, &speaker.person) {
+    if !seat::is_own(state, approval, speaker.by, &speaker.person) {
         may_steer(state, approval, id, speaker)?;
     }
     if approval.comments.len() >= COMMENTS_MAX {

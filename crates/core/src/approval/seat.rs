@@ -45,10 +45,16 @@ pub fn speaker(by: &Actor, command: &Command) -> Result<Person, Rejection> {
     }
 }
 
-/// Whether this very credential, or this person, asked for what is to be approved.
-pub fn is_own(approval: &Approval, by: &Actor, person: &Person) -> bool {
+/// Whether this very credential, or this person, asked for what is to be approved, or it is asked on its behalf.
+pub fn is_own(state: &State, approval: &Approval, by: &Actor, person: &Person) -> bool {
     let same_key = matches!(by, Actor::Key(_)) && approval.asker.by.as_ref() == Some(by);
-    same_key || is_asker(&approval.asker, person)
+    let on_behalf = |agent: &AgentId| {
+        let waiter = state.permits.find(approval.permit());
+        waiter.is_some_and(|waiter| waiter.chain.contains(agent))
+    };
+    same_key
+        || is_asker(&approval.asker, person)
+        || matches!(person, Person::Agent(agent) if on_behalf(agent))
 }
 
 /// Whether a proved role reaches the asking agent.

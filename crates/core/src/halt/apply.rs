@@ -66,6 +66,9 @@ pub fn released(state: &mut State, event: &HaltReleased, at: Time) {
         halt.pinned.clear();
     }
     state.halts.active.retain(|id| *id != event.halt);
+    // Steps of sagas may have been held back.
+    let live = state.txns.live.iter();
+    state.wakes.extend(live.map(|txn| Wake::Txn(*txn)));
     if !state.halts.waiting.is_empty() || !state.permits.extending.is_empty() {
         state.wakes.insert(Wake::Halts);
     }

@@ -12,7 +12,7 @@ use crate::permit::Place;
 use crate::state::State;
 use fleet_types::halt::{Order, Target};
 use fleet_types::instance::InstanceKey;
-use fleet_types::{Actor, HaltId, InstanceId, Time};
+use fleet_types::{Actor, AgentId, HaltId, InstanceId, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -88,6 +88,17 @@ impl Halts {
             let halt = &self.by_id[id];
             halt.pinned.contains(&key) || reaches(state, &halt.order.target, agent)
         })
+    }
+
+    /// The hardest one over an agent of this name; the oldest of those that are as hard.
+    pub fn over_named<'s>(&'s self, state: &'s State, agent: &AgentId) -> Option<&'s Halt> {
+        if self.active.is_empty() {
+            return None;
+        }
+        let key = state.agents.key(agent)?;
+        let over = self.over_agent(state, key, &state.agents.agents[key]);
+        let over = over.filter_map(|id| self.get(id));
+        over.max_by_key(|halt| (halt.order.mode, std::cmp::Reverse(halt.id)))
     }
 
     /// Forgets an agent that is no more; its key may come to mean another.

@@ -48,7 +48,7 @@ pub fn decide(
                 ),
             );
         }
-        Some((found, true)) => return Decided::repeat(repeat(state, request, &found)),
+        Some((found, true)) => return Decided::repeat(repeat(state, asked, &found)),
         None => {}
     }
     if let Err(rejection) = bounds(state, request) {
@@ -233,6 +233,9 @@ fn repeat(state: &State, request: &Request, found: &Found<'_>) -> Reply {
     let decision = match entry.outcome() {
         Outcome::Granted { permit, expires_at } => {
             let token = Token(entry.seq().0);
+            // What followed from a tool is known while the permit lives: the tool may say something else by now.
+            let live = state.permits.find(*permit);
+            let claims = live.map_or(&request.resources, |live| &live.request.resources);
             let held = |claim: &fleet_types::lock::Claim| Held {
                 path: claim.path.clone(),
                 mode: claim.mode,
@@ -240,7 +243,7 @@ fn repeat(state: &State, request: &Request, found: &Found<'_>) -> Reply {
             };
             Decision::Granted(Grant {
                 permit: *permit,
-                resources: request.resources.iter().map(held).collect(),
+                resources: claims.iter().map(held).collect(),
                 versions: Vec::new(), // As they were then nobody knows; they may be asked for.
                 expires_at: *expires_at,
                 explain: Vec::new(),

@@ -113,7 +113,7 @@ fn may_answer(state: &State, approval: &Approval, mine: &Mine, now: Time) -> boo
     let mut free = seats
         .iter()
         .filter(|seat| !seat.in_place_of.as_ref().is_some_and(has_spoken));
-    !seat::is_own(approval, &mine.by, &mine.person)
+    !seat::is_own(state, approval, &mine.by, &mine.person)
         && !has_spoken(&mine.person)
         && free.next().is_some()
 }

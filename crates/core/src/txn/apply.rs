@@ -12,7 +12,7 @@ use fleet_types::{Actor, Seq, Time, TxnId};
 use serde::Serialize;
 use std::collections::VecDeque;
 
-pub fn begun(state: &mut State, event: &TxnBegun, seq: Seq, at: Time) {
+pub fn begun(state: &mut State, event: &TxnBegun, by: &Actor, seq: Seq, at: Time) {
     let id = TxnId(seq);
     let begin = &event.begin;
     let steps = begin.steps.iter().map(|step| {
@@ -22,6 +22,7 @@ pub fn begun(state: &mut State, event: &TxnBegun, seq: Seq, at: Time) {
     let mut txn = Txn {
         id,
         begin: begin.clone(),
+        by: Some(by.clone()),
         state: match begin.kind {
             Kind::TwoPhase => Stage::Open,
             Kind::Saga => Stage::Running,

@@ -1,5 +1,5 @@
 //! Beginning a transaction. A saga is checked whole: its order must lead somewhere, and its pivot divide it.
-use super::{LIVE_MAX, known, may_act_as, standing};
+use super::{LIVE_MAX, known, may_act_as, not_halted, standing};
 use crate::decide::Decided;
 use crate::state::State;
 use fleet_types::event::TxnBegun;
@@ -37,6 +37,7 @@ pub fn decide(
         let id = known(state, txn.id)?.id;
         return Ok(Decided::repeat(standing(state, id, None)));
     }
+    not_halted(state, &begin.agent)?;
     let timeout = begin.timeout_ms.unwrap_or(TIMEOUT_MS_DEFAULT);
     if timeout.0 == 0 || timeout > TIMEOUT_MS_MAX {
         let words = format!("timeout_ms must be 1–{}", TIMEOUT_MS_MAX.0);

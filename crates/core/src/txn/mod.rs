@@ -25,6 +25,7 @@ use crate::map::Map;
 use crate::state::{State, Wake};
 use crate::timers::Timer;
 use fleet_types::connector::Connector;
+use fleet_types::halt::Mode;
 use fleet_types::permit::Command as PermitCommand;
 use fleet_types::txn::{
     Begin, BranchState, Command, Decision, Kind, LogEntry, Participant, Payload, Phase, Retry,
@@ -74,6 +75,9 @@ pub struct Txns {
 pub struct Txn {
     pub id: TxnId,
     pub begin: Arc<Begin>,
+    /// Whose credential brought it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<Actor>,
     pub state: Stage,
     pub begun_at: Time,
     pub deadline: Time,
@@ -304,6 +308,23 @@ fn known(state: &State, id: TxnId) -> Result<&Txn, Rejection> {
         );
         Rejection::new(Code::TransactionUnknown, words)
     })
+}
+
+/// Nothing new begins for whom a halt reaches; what has begun may end.
+fn not_halted(state: &State, agent: &AgentId) -> Result<(), Rejection> {
+    let Some(halt) = state.halts.over_named(state, agent) else {
+        return Ok(());
+    };
+    let code = match halt.order.mode {
+        Mode::Pause => Code::Paused,
+        Mode::RiskReducingOnly => Code::RiskReducingOnly,
+        Mode::Immediate | Mode::Graceful => Code::Halted,
+    };
+    let words = format!(
+        "halt {} is in force over agent {agent}: {}",
+        halt.id, halt.order.reason
+    );
+    Err(Rejection::new(code, words))
 }
 
 /// A transaction is past what is asked of it.

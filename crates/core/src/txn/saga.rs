@@ -12,6 +12,7 @@ use crate::decide::{Decided, Events};
 use crate::permit::request;
 use crate::state::State;
 use fleet_types::event::{TxnHeld, TxnMoved, TxnReported};
+use fleet_types::halt::Mode;
 use fleet_types::permit::Ending;
 use fleet_types::txn::{BranchState, Outcome, Phase, State as Stage, Step};
 use fleet_types::{Actor, BranchId, Code, Event, RequestId, Text, Time};
@@ -44,12 +45,17 @@ fn forward(state: &State, txn: &Txn, now: Time) -> Option<Events> {
     for (id, branch) in &txn.branches {
         let Some(step) = &branch.step else { continue };
         match branch.state {
-            BranchState::Pending if is_ready(txn, step) => {
-                return Some(match step.permit {
-                    Some(_) => ask(state, txn, id, step, now),
-                    None => moved(txn, id, BranchState::Doing, ""),
-                });
-            }
+            BranchState::Pending if is_ready(txn, step) => match step.permit {
+                Some(_) => return Some(ask(state, txn, id, step, now)),
+                // A permit would be asked for; a step without one begins only where one could be had. Past the pivot there
+                // is no way but on.
+                None if !txn.must_go_on() => match halted(state, txn) {
+                    Some((Mode::Pause, _)) => {}
+                    Some((_, why)) => return Some(Events::one(denied(txn, id, why))),
+                    None => return Some(moved(txn, id, BranchState::Doing, "")),
+                },
+                None => return Some(moved(txn, id, BranchState::Doing, "")),
+            },
             BranchState::Asking => match branch.permit.map(|permit| state.permits.find(permit)) {
                 Some(Some(permit)) if permit.granted().is_some() => {
                     return Some(moved(txn, id, BranchState::Doing, ""));
@@ -69,6 +75,13 @@ fn forward(state: &State, txn: &Txn, now: Time) -> Option<Events> {
         .values()
         .all(settled)
         .then(|| ended(txn, over(txn, Stage::Completed)))
+}
+
+/// The halt over whoever began it.
+fn halted(state: &State, txn: &Txn) -> Option<(Mode, Text)> {
+    let halt = state.halts.over_named(state, &txn.begin.agent)?;
+    let why = format!("halt {} is in force: {}", halt.id, halt.order.reason);
+    Some((halt.order.mode, Text::clip(&why)))
 }
 
 fn is_ready(txn: &Txn, step: &Step) -> bool {
@@ -107,6 +120,12 @@ fn ask(state: &State, txn: &Txn, id: &BranchId, step: &Step, now: Time) -> Event
                     denied(txn, id, Text::clip(&words))
                 }
             };
+            // Who began the saga asks, not the fleet: and does not approve it.
+            for event in &mut events.then {
+                if let Event::ApprovalAsked(asked) = event {
+                    asked.asker.by.clone_from(&txn.by);
+                }
+            }
             // Behind the questions that it asks: what waits for them knows them by their places.
             events.then.push(follows);
             events

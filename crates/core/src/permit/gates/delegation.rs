@@ -2,6 +2,7 @@
 use super::{Ask, Report, Stop};
 use crate::permit::delegation::chain;
 use fleet_types::explain::Gate;
+use fleet_types::halt::Mode;
 use fleet_types::permit::Blocker;
 use fleet_types::{AgentId, Code};
 
@@ -33,11 +34,33 @@ pub fn pass(ask: &Ask<'_>, report: &mut Report) -> Result<(), Box<Stop>> {
         );
         (Code::DelegationTooDeep, words)
     } else {
-        return Ok(());
+        return not_halted(ask, &chain);
     };
     let mut stop = Stop::deny(Gate::Delegation, code, words);
     stop.blocker = Some(Blocker::Delegation { parent, chain });
     Err(stop)
+}
+
+/// Nothing new is done on behalf of an agent that a halt reaches.
+fn not_halted(ask: &Ask<'_>, chain: &[AgentId]) -> Result<(), Box<Stop>> {
+    for agent in chain {
+        let Some(halt) = ask.state.halts.over_named(ask.state, agent) else {
+            continue;
+        };
+        if halt.order.mode == Mode::RiskReducingOnly
+            && ask.state.actions.reduces_risk(&ask.request.action)
+        {
+            continue;
+        }
+        let words = format!(
+            "halt {} is in force over agent {agent}, on whose behalf it is asked: {}",
+            halt.id, halt.order.reason
+        );
+        let mut stop = Stop::deny(Gate::Delegation, Code::Halted, words);
+        stop.blocker = Some(Blocker::Halt { halt: halt.id });
+        return Err(stop);
+    }
+    Ok(())
 }
 
 /// `ann → bob → cid`.

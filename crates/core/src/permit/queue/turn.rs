@@ -248,7 +248,10 @@ fn moved(
 ) -> Option<Events> {
     let mut then = Vec::new();
     if stop.gate == Gate::Approval {
-        let waiter = Waiter::new(permit.id, &permit.request, waiting.by.clone());
+        let holder = state.txns.holder_of(permit.id);
+        let began = holder.and_then(|id| state.txns.find(id)?.by.clone());
+        let by = began.or_else(|| waiting.by.clone());
+        let waiter = Waiter::new(permit.id, &permit.request, by);
         then = ask::events(state, &waiter, &stop.needs, now);
         if ask::is_full(state, &then) {
             let stop = ask::full(state, stop);
