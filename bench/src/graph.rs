@@ -48,15 +48,25 @@ fn records() -> Vec<Record> {
     };
     for round in 0..3 {
         for agent in 0..AGENTS {
-            let claims: Vec<_> = (0..CLAIMS)
-                .map(|nth| {
-                    // Half of them lie on the agent's own desk, the others anywhere.
-                    let drawn = scatter(agent * CLAIMS + nth);
-                    let desk = if nth % 2 == 0 { agent % 40 } else { drawn % 40 };
-                    let path = format!(
-                        "ledger/desk-{desk}/account-{}",
-                        drawn / 40 % (RESOURCES / 40)
-                    );
+            let mut paths: Vec<String> = Vec::new();
+            for nth in 0.. {
+                // Half of them lie on the agent's own desk, the others anywhere.
+                let drawn = scatter(agent * 2 * CLAIMS + nth);
+                let desk = if nth % 2 == 0 { agent % 40 } else { drawn % 40 };
+                let path = format!(
+                    "ledger/desk-{desk}/account-{}",
+                    drawn / 40 % (RESOURCES / 40)
+                );
+                if !paths.contains(&path) {
+                    paths.push(path);
+                }
+                if paths.len() as u64 == CLAIMS {
+                    break;
+                }
+            }
+            let claims: Vec<_> = (0..)
+                .zip(paths)
+                .map(|(nth, path)| {
                     let mode = if nth == 0 { "exclusive" } else { "shared" };
                     json!({"path": path, "mode": mode})
                 })
