@@ -91,7 +91,7 @@ pub fn run(dir: Option<&Path>) -> Figures {
             .expect("it opens")
             .expect("it is known");
         handle
-            .read(fleet_core::read::status)
+            .read(|state| fleet_core::read::status(state, state.now()))
             .await
             .expect("it serves")
     });
