@@ -74,7 +74,7 @@ fn data() {
             "of agent ann wrote it since; read it again",
             "exit code 6",
             "kind     data\nstate    open\nover     account/7",
-            "granted\nholds    account/7 exclusive",
+            "bob reads again, and may write\npermit p",
             "state    resolved",
             "settled  by turn",
         ],

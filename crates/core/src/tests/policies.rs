@@ -34,6 +34,9 @@ pub fn set(policy: Value) -> Command {
     serde_json::from_value(json!({"policy": {"set": {"policy": policy, "hash": hash}}})).unwrap()
 }
 
+/// Somebody who is asked in front of the queue.
+pub type Judge = fn(&State, &Arc<Request>, Time) -> (Arc<Request>, Verdict);
+
 /// What its tool and all policies say of a request, asked in front of the queue. Of a schema only `required` is looked at,
 /// and any tool is near to one that is unknown.
 pub fn judge(state: &State, request: &Arc<Request>, now: Time) -> (Arc<Request>, Verdict) {

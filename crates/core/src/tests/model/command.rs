@@ -1,5 +1,5 @@
 //! From small numbers to commands that fit the fleet as it stands, and now and then do not.
-use super::super::policies::{by_all, judge, set};
+use super::super::policies::{Judge, by_all, judge, set};
 use super::super::world::{World, request};
 use super::ops::{Claim, Op, PATHS};
 use super::people;
@@ -262,12 +262,7 @@ impl Driver {
         commands.into_iter().map(judged).collect()
     }
 
-    fn verdict(
-        &mut self,
-        asked: &Arc<Request>,
-        how: u8,
-        judge: fn(&State, &Arc<Request>, Time) -> (Arc<Request>, Verdict),
-    ) -> (Arc<Request>, Verdict) {
+    fn verdict(&mut self, asked: &Arc<Request>, how: u8, judge: Judge) -> (Arc<Request>, Verdict) {
         if how % 8 == 7 {
             let verdict = Verdict {
                 original: None,
