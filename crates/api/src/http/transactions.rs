@@ -345,10 +345,13 @@ pub async fn report(
     let view = door.read(move |state| reads::txn(state, txn)).await?;
     let its = view.iter().flat_map(|view| &view.branches);
     let its = its.clone().find(|it| it.branch == branch);
-    if let Some(txn::Participant::Session { agent, .. }) = its.map(|it| &it.participant) {
-        door.may_for_agent(Operation::Transact, agent).await?;
-    } else {
-        door.caller.may_somewhere(Operation::Transact)?;
+    match (its.map(|it| &it.participant), &view) {
+        (Some(txn::Participant::Session { agent, .. }), _) => {
+            door.may_for_agent(Operation::Transact, agent).await?;
+        }
+        // Whether there is such a transaction is told to those only who may see it.
+        (None, Some(view)) => door.may_for_agent(Operation::Transact, &view.agent).await?,
+        (Some(_), _) | (None, None) => door.caller.may_somewhere(Operation::Transact)?,
     }
     let report = Report {
         txn,

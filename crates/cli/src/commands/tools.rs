@@ -161,10 +161,15 @@ pub(super) fn compiled(tool: &Tool) -> Outcome<Option<fleet_schema::Compiled>> {
 
 /// `automatic, forbidden for /amount above 900`.
 fn guard(tool: &Tool) -> String {
+    guards(tool).join(", ")
+}
+
+/// Where no case decides, then each case.
+fn guards(tool: &Tool) -> Vec<String> {
     let mut parts = vec![show::word(&tool.guard)];
     let cases = tool.cases.iter();
     parts.extend(cases.map(|own| format!("{} for {}", show::word(&own.guard), case(&own.when))));
-    parts.join(", ")
+    parts
 }
 
 /// `ledger/{account} exclusive`.
@@ -217,7 +222,7 @@ impl Detail for Shown {
         let mut lines = vec![
             ("tool", tool.id.to_string()),
             ("version", self.0.version.to_string()),
-            ("guard", guard(tool).replace(", ", "\n")),
+            ("guard", guards(tool).join("\n")),
         ];
         if !tool.description.is_empty() {
             lines.push(("description", tool.description.to_string()));

@@ -43,7 +43,7 @@ impl Abroad {
             (Some(fleet), Some(server)) => {
                 let correspondent = tokio::spawn(correspond(server.clone(), self.ledger.clone()));
                 let clerk = || self.clerk(fleet, &next);
-                tokio::join!(clerk(), clerk(), clerk());
+                tokio::join!(clerk(), clerk(), clerk()); // AT_ONCE of them.
                 correspondent.abort();
             }
             _ => self.alone(&next).await,

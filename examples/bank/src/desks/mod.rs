@@ -46,6 +46,9 @@ pub struct DeskReport {
     pub transfers: Option<Transfers>,
     /// Why there were none.
     pub no_transfers: Option<String>,
+    /// Why what came of the transfers could not be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uncounted: Option<String>,
     /// Payments abroad.
     pub abroad: Abroad,
     /// Requests that ran into something, by kind, as the fleet's own records have it.
@@ -55,7 +58,7 @@ pub struct DeskReport {
 impl DeskReport {
     /// What must be zero, each with its name.
     #[must_use]
-    pub fn violations(&self) -> [(&'static str, u64); 3] {
+    pub fn violations(&self) -> [(&'static str, u64); 4] {
         let transfers = self.transfers.clone().unwrap_or_default();
         [
             (
@@ -63,6 +66,7 @@ impl DeskReport {
                 transfers.difference.unsigned_abs(),
             ),
             ("left half-way in a database", transfers.half_way),
+            ("transfers not counted", u64::from(self.uncounted.is_some())),
             ("payments abroad half done", self.abroad.half_done),
         ]
     }
@@ -80,7 +84,7 @@ pub(crate) struct Desks {
     ledger: SharedLedger,
     officer: Option<JoinHandle<Approvals>>,
     conflicts: Option<JoinHandle<BTreeMap<Kind, u64>>>,
-    clearing: JoinHandle<Result<Transfers, String>>,
+    clearing: JoinHandle<clearing::Made>,
     abroad: JoinHandle<()>,
     /// Ends with the desks, however they end.
     _databases: clearing::Databases,
@@ -143,7 +147,8 @@ impl Desks {
         self.stop.send_replace(true);
         let mut report = DeskReport::default();
         match joined(self.clearing.await)? {
-            Ok(transfers) => report.transfers = Some(transfers),
+            Ok(Ok(transfers)) => report.transfers = Some(transfers),
+            Ok(Err(why)) => report.uncounted = Some(why),
             Err(why) => report.no_transfers = Some(why),
         }
         joined(self.abroad.await)?;
@@ -159,10 +164,7 @@ impl Desks {
 }
 
 /// Says at once why there are no transfers, as a run may last for hours.
-async fn told(
-    work: impl Future<Output = Result<Transfers, String>>,
-    progress: Progress,
-) -> Result<Transfers, String> {
+async fn told(work: impl Future<Output = clearing::Made>, progress: Progress) -> clearing::Made {
     let transfers = work.await;
     if let Err(why) = &transfers
         && progress != Progress::Silent

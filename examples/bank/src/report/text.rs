@@ -223,6 +223,12 @@ impl fmt::Display for Run {
         if let Some(why) = &self.desks.no_transfers {
             writeln!(f, "No transfers between databases: {why}.")?;
         }
+        if let Some(why) = &self.desks.uncounted {
+            writeln!(
+                f,
+                "Transfers between databases could not be counted: {why}."
+            )?;
+        }
         for complaint in &events.complaints {
             writeln!(f, "  {complaint}")?;
         }

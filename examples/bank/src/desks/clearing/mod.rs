@@ -63,6 +63,9 @@ pub(super) struct Clearing {
     pub stopped: Stopped,
 }
 
+/// What came of the transfers, or why that could not be counted; or why none were made.
+pub type Made = Result<Result<Transfers, String>, String>;
+
 /// One transfer.
 #[derive(Clone, Copy, Debug)]
 struct Transfer {
@@ -89,8 +92,8 @@ impl Transfer {
 }
 
 impl Clearing {
-    /// Makes transfers until told to stop; or why there are none.
-    pub async fn work(self) -> Result<Transfers, String> {
+    /// Makes transfers until told to stop, and counts what came of them, or tells why it cannot; or why none were made.
+    pub async fn work(self) -> Made {
         let coordinator = match (&self.fleet, &self.secrets_dir) {
             (Some(_), None) => {
                 return Err("this server is not the demonstration's own".to_owned());
@@ -101,15 +104,27 @@ impl Clearing {
         let servers = tokio::task::spawn_blocking(start_both)
             .await
             .map_err(why)??;
-        let place = self.databases;
+        let place = Arc::clone(&self.databases);
         let servers = place.get_or_init(|| servers);
         let urls = servers.urls();
         bank::furnish(&urls).await.map_err(why)?;
         if let Some((fleet, dir)) = coordinator {
             together::connect(fleet, dir, &urls).await?;
         }
+        let made = self.make(&place, &urls).await;
+        if let Some((fleet, _)) = coordinator {
+            together::disconnect(fleet).await;
+        }
+        Ok(made)
+    }
+
+    async fn make(
+        &self,
+        place: &Arc<OnceLock<Servers>>,
+        urls: &[String; 2],
+    ) -> Result<Transfers, String> {
         let killer = self.kill_every.map(|every| {
-            let (place, stopped) = (Arc::clone(&place), self.stopped.clone());
+            let (place, stopped) = (Arc::clone(place), self.stopped.clone());
             tokio::spawn(Servers::kill_again_and_again(place, every, stopped))
         });
         let clerks = (0..CLERKS).map(|number| {
@@ -131,10 +146,7 @@ impl Clearing {
         if let Some(killer) = killer {
             sum.kills = killer.await.map_err(why)??;
         }
-        if let Some((fleet, _)) = coordinator {
-            together::disconnect(fleet).await;
-        }
-        let (total, prepared) = bank::audit(&urls).await.map_err(why)?;
+        let (total, prepared) = bank::audit(urls).await.map_err(why)?;
         sum.difference = total - 2 * i64::from(ACCOUNTS) * OPENING;
         sum.half_way += prepared;
         Ok(sum)
