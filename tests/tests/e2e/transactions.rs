@@ -161,7 +161,7 @@ async fn money_moves_between_two_databases_or_it_does_not() {
         "name",
     ]);
     let permit = permit.ok();
-    let txn = begin(&fleet, 30_000).await;
+    let txn = begin(&fleet, 90_000).await;
     banks
         .server
         .fleet(&[
@@ -193,7 +193,7 @@ async fn money_moves_between_two_databases_or_it_does_not() {
         .failed(3, "has ended");
 
     // One was not prepared: none commits.
-    let txn = begin(&fleet, 30_000).await;
+    let txn = begin(&fleet, 90_000).await;
     let gid = enlist(&fleet, txn, "eu").await;
     prepare(&banks.eu.url(), 1, -100, &gid).await.unwrap();
     enlist(&fleet, txn, "us").await;
@@ -207,7 +207,7 @@ async fn money_moves_between_two_databases_or_it_does_not() {
     assert_eq!(banks.prepared("eu").await, 0);
 
     // The database is gone when commit is decided, and the coordinator too, before it could say so.
-    let txn = begin(&fleet, 30_000).await;
+    let txn = begin(&fleet, 90_000).await;
     for (bank, cents) in [("eu", -100), ("us", 100)] {
         let gid = enlist(&fleet, txn, bank).await;
         prepare(&banks.url(bank), 1, cents, &gid).await.unwrap();
@@ -226,7 +226,7 @@ async fn money_moves_between_two_databases_or_it_does_not() {
     );
 
     // Somebody else rolls a branch back on its own: it is found out from the database, recorded and shown.
-    let txn = begin(&fleet, 30_000).await;
+    let txn = begin(&fleet, 90_000).await;
     for (bank, cents) in [("eu", -100), ("us", 100)] {
         let gid = enlist(&fleet, txn, bank).await;
         prepare(&banks.url(bank), 1, cents, &gid).await.unwrap();
@@ -266,7 +266,7 @@ async fn a_lost_answer_is_found_out_beside_another_that_is_prepared() {
     prepare(&banks.us.url(), 2, 1, "somebody:else")
         .await
         .unwrap();
-    let txn = begin(&fleet, 30_000).await;
+    let txn = begin(&fleet, 90_000).await;
     for (bank, cents) in [("eu", -100), ("us", 100)] {
         let gid = enlist(&fleet, txn, bank).await;
         prepare(&banks.url(bank), 1, cents, &gid).await.unwrap();
@@ -381,7 +381,7 @@ async fn a_webhook_and_a_session_take_part() {
     server.fleet(&["agents", "register", "teller"]).ok();
     let clerk = Session::connect(options(&server, "clerk")).await.unwrap();
     let mut signals = clerk.signals();
-    let txn = begin(&fleet, 30_000).await;
+    let txn = begin(&fleet, 90_000).await;
     let id = txn.to_string();
     server
         .fleet(&[
