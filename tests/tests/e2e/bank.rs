@@ -68,8 +68,9 @@ fn both_modes_side_by_side() {
         assert!(why.contains("postgresql"), "{why}");
         return;
     }
-    // What goes wrong without permits depends on the moment at which a database is killed.
-    assert!(number(without, "/desks/transfers/done") > 0);
+    assert!(number(without, "/desks/transfers/kills") > 0);
+    assert!(number(without, "/desks/transfers/broken") > 0);
+    assert_ne!(number(without, "/desks/transfers/difference"), 0);
     assert!(number(with, "/desks/transfers/done") > 0);
     assert!(number(with, "/desks/transfers/kills") > 0);
     assert_eq!(number(with, "/desks/transfers/difference"), 0);

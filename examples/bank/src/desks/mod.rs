@@ -26,7 +26,6 @@ use fleet_types::FleetId;
 use fleet_types::conflict::Kind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::io::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -84,15 +83,15 @@ pub(crate) struct Desks {
     ledger: SharedLedger,
     officer: Option<JoinHandle<Approvals>>,
     conflicts: Option<JoinHandle<BTreeMap<Kind, u64>>>,
-    clearing: JoinHandle<clearing::Made>,
+    clearing: Result<JoinHandle<Result<Transfers, String>>, String>,
     abroad: JoinHandle<()>,
     /// Ends with the desks, however they end.
     _databases: clearing::Databases,
 }
 
 impl Desks {
-    /// Starts them; the ledger must be there.
-    pub fn start(options: &Options) -> Result<Desks, Error> {
+    /// Starts them, and the databases first; the ledger must be there.
+    pub async fn start(options: &Options) -> Result<Desks, Error> {
         let ledger = SharedLedger::open(options)?;
         let (stop, stopped) = watch::channel(false);
         let stopped = Stopped(stopped);
@@ -125,6 +124,16 @@ impl Desks {
             seed: options.seed,
             stopped: stopped.clone(),
         };
+        let open = clearing.open().await;
+        if let Err(why) = &open
+            && options.progress != Progress::Silent
+        {
+            // As a run may last for hours. Nobody reads it: no reason to stop.
+            let _ = writeln!(
+                std::io::stderr(),
+                "No transfers between databases: {why}. All else goes on."
+            );
+        }
         let abroad = abroad::Abroad {
             fleet: admin,
             server: coordinated.cloned(),
@@ -136,7 +145,7 @@ impl Desks {
             ledger,
             officer,
             conflicts,
-            clearing: tokio::spawn(told(clearing.work(), options.progress)),
+            clearing: open.map(|open| tokio::spawn(open.work())),
             abroad: tokio::spawn(abroad.work()),
             _databases: databases,
         })
@@ -146,9 +155,11 @@ impl Desks {
     pub async fn stop(self) -> Result<DeskReport, Error> {
         self.stop.send_replace(true);
         let mut report = DeskReport::default();
-        match joined(self.clearing.await)? {
-            Ok(Ok(transfers)) => report.transfers = Some(transfers),
-            Ok(Err(why)) => report.uncounted = Some(why),
+        match self.clearing {
+            Ok(work) => match joined(work.await)? {
+                Ok(transfers) => report.transfers = Some(transfers),
+                Err(why) => report.uncounted = Some(why),
+            },
             Err(why) => report.no_transfers = Some(why),
         }
         joined(self.abroad.await)?;
@@ -161,21 +172,6 @@ impl Desks {
         }
         Ok(report)
     }
-}
-
-/// Says at once why there are no transfers, as a run may last for hours.
-async fn told(work: impl Future<Output = clearing::Made>, progress: Progress) -> clearing::Made {
-    let transfers = work.await;
-    if let Err(why) = &transfers
-        && progress != Progress::Silent
-    {
-        // Nobody reads it: no reason to stop.
-        let _ = writeln!(
-            std::io::stderr(),
-            "No transfers between databases: {why}. All else goes on."
-        );
-    }
-    transfers
 }
 
 fn joined<T>(task: Result<T, tokio::task::JoinError>) -> Result<T, Error> {

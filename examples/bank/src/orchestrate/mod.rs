@@ -76,7 +76,10 @@ async fn run_all<C: Control>(
     let mut feed = Feed::open(&options, &mut ledger)?;
     feed.top_up(&mut ledger)?;
     let accounts = ledger.directory()?.customers.len() as u64;
-    let desks = with_desks.then(|| Desks::start(&options)).transpose()?;
+    let desks = match with_desks {
+        true => Some(Desks::start(&options).await?),
+        false => None,
+    };
     let crew = Crew::start(&launch, agents(&options));
     let start = Instant::now();
     let mut shift = Shift {

@@ -5,7 +5,7 @@ use crate::random::Random;
 use std::time::Duration;
 
 /// What lies between the two updates: a call of a service, a look at a list.
-const BETWEEN: Duration = Duration::from_millis(3);
+const BETWEEN: Duration = Duration::from_millis(25);
 
 pub(super) async fn clerk(mut banks: Banks, mut random: Random, mut stopped: Stopped) -> Transfers {
     let mut sum = Transfers::default();
@@ -17,6 +17,7 @@ pub(super) async fn clerk(mut banks: Banks, mut random: Random, mut stopped: Sto
             stopped.pause(AGAIN).await;
             continue;
         }
+        let _coming = banks.to_come(to);
         tokio::time::sleep(BETWEEN).await;
         match banks.run(to, &update(payee, more)).await {
             Ok(()) => sum.done += 1,

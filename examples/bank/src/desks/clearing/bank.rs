@@ -1,5 +1,7 @@
 //! One bank's database, as its clerks use it.
 use super::AGAIN;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use tokio_postgres::{Client, Error, NoTls};
 
@@ -14,14 +16,46 @@ const BACK_WITHIN: Duration = Duration::from_secs(60);
 pub(super) struct Banks {
     urls: [String; 2],
     clients: [Option<Client>; 2],
+    halfway: Halfway,
+}
+
+/// Transfers that one bank has and the other not yet, by the other: the worst moment for it to go away.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Halfway(Arc<[AtomicU64; 2]>);
+
+impl Halfway {
+    /// From now on, until it is dropped, one more is to come to this bank.
+    fn to(&self, bank: usize) -> Coming {
+        self.0[bank].fetch_add(1, Ordering::Relaxed);
+        Coming(self.clone(), bank)
+    }
+
+    /// Whether any is to come to this bank.
+    pub fn is_any(&self, bank: usize) -> bool {
+        self.0[bank].load(Ordering::Relaxed) > 0
+    }
+}
+
+pub(super) struct Coming(Halfway, usize);
+
+impl Drop for Coming {
+    fn drop(&mut self) {
+        self.0.0[self.1].fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Banks {
-    pub fn new(urls: [String; 2]) -> Self {
+    pub fn new(urls: [String; 2], halfway: Halfway) -> Self {
         Banks {
             urls,
             clients: [None, None],
+            halfway,
         }
+    }
+
+    /// The other bank has its part of a transfer; this one's is to come.
+    pub fn to_come(&self, bank: usize) -> Coming {
+        self.halfway.to(bank)
     }
 
     /// Carries SQL out. After a failure what was under way there is gone, unless it was prepared.

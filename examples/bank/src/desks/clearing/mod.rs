@@ -10,7 +10,7 @@ mod together;
 use super::{AGAIN, Stopped};
 use crate::postgres::{DEBIAN_PACKAGE, Postgres};
 use crate::random::Random;
-use bank::{ACCOUNTS, Banks, OPENING};
+use bank::{ACCOUNTS, Banks, Halfway, OPENING};
 use fleet_client::Fleet;
 use serde::{Deserialize, Serialize};
 use std::io::ErrorKind;
@@ -24,6 +24,9 @@ const BANKS: [&str; 2] = ["eu", "us"];
 const CLERKS: u64 = 4;
 /// How long a killed database stays away before it is started again.
 const AWAY: Duration = Duration::from_millis(300);
+
+/// How often it is looked for a transfer in whose middle a database can be killed.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// What came of the transfers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,9 +66,6 @@ pub(super) struct Clearing {
     pub stopped: Stopped,
 }
 
-/// What came of the transfers, or why that could not be counted; or why none were made.
-pub type Made = Result<Result<Transfers, String>, String>;
-
 /// One transfer.
 #[derive(Clone, Copy, Debug)]
 struct Transfer {
@@ -92,8 +92,8 @@ impl Transfer {
 }
 
 impl Clearing {
-    /// Makes transfers until told to stop, and counts what came of them, or tells why it cannot; or why none were made.
-    pub async fn work(self) -> Made {
+    /// Starts the databases; or why there are none.
+    pub async fn open(self) -> Result<Open, String> {
         let coordinator = match (&self.fleet, &self.secrets_dir) {
             (Some(_), None) => {
                 return Err("this server is not the demonstration's own".to_owned());
@@ -104,34 +104,50 @@ impl Clearing {
         let servers = tokio::task::spawn_blocking(start_both)
             .await
             .map_err(why)??;
-        let place = Arc::clone(&self.databases);
-        let servers = place.get_or_init(|| servers);
-        let urls = servers.urls();
+        let urls = self.databases.get_or_init(|| servers).urls();
         bank::furnish(&urls).await.map_err(why)?;
         if let Some((fleet, dir)) = coordinator {
             together::connect(fleet, dir, &urls).await?;
         }
-        let made = self.make(&place, &urls).await;
-        if let Some((fleet, _)) = coordinator {
+        Ok(Open {
+            clearing: self,
+            urls,
+        })
+    }
+}
+
+/// Clearing whose databases are there.
+pub(super) struct Open {
+    clearing: Clearing,
+    urls: [String; 2],
+}
+
+impl Open {
+    /// Makes transfers until told to stop, and counts what came of them; or why that cannot be counted.
+    pub async fn work(self) -> Result<Transfers, String> {
+        let made = self.clearing.make(&self.urls).await;
+        if let Some(fleet) = &self.clearing.fleet {
             together::disconnect(fleet).await;
         }
-        Ok(made)
+        made
     }
+}
 
-    async fn make(
-        &self,
-        place: &Arc<OnceLock<Servers>>,
-        urls: &[String; 2],
-    ) -> Result<Transfers, String> {
+impl Clearing {
+    async fn make(&self, urls: &[String; 2]) -> Result<Transfers, String> {
+        let halfway = Halfway::default();
         let killer = self.kill_every.map(|every| {
-            let (place, stopped) = (Arc::clone(place), self.stopped.clone());
-            tokio::spawn(Servers::kill_again_and_again(place, every, stopped))
+            let (place, stopped) = (Arc::clone(&self.databases), self.stopped.clone());
+            let halfway = halfway.clone();
+            tokio::spawn(Servers::kill_again_and_again(
+                place, halfway, every, stopped,
+            ))
         });
         let clerks = (0..CLERKS).map(|number| {
             let (fleet, stopped, urls) = (self.fleet.clone(), self.stopped.clone(), urls.clone());
             let random = Random::split(self.seed, 0x636C_6561 + number);
+            let banks = Banks::new(urls, halfway.clone());
             tokio::spawn(async move {
-                let banks = Banks::new(urls);
                 match fleet {
                     Some(fleet) => together::clerk(fleet, banks, random, stopped).await,
                     None => alone::clerk(banks, random, stopped).await,
@@ -207,9 +223,10 @@ impl Servers {
         self.0[at].lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Kills one after the other (SIGKILL) and starts it again; how often.
+    /// Kills one after the other (SIGKILL), in the middle of a transfer, and starts it again; how often.
     async fn kill_again_and_again(
         place: Arc<OnceLock<Servers>>,
+        halfway: Halfway,
         every: Duration,
         mut stopped: Stopped,
     ) -> Result<u64, String> {
@@ -219,7 +236,11 @@ impl Servers {
             if stopped.is() {
                 return Ok(kills);
             }
-            let (place, at) = (Arc::clone(&place), (kills % 2) as usize);
+            let at = (kills % 2) as usize;
+            while !halfway.is_any(at) && !stopped.is() {
+                tokio::time::sleep(LOOK).await;
+            }
+            let place = Arc::clone(&place);
             let killed = tokio::task::spawn_blocking(move || {
                 let Some(servers) = place.get() else {
                     return Ok(());

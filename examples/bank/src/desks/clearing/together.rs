@@ -120,6 +120,7 @@ impl UnderWay<'_> {
         let txn = self.fleet.begin_txn(&new).await.map_err(lost)?.txn;
         self.txn = Some(txn);
         self.fleet.hold(txn, agent, permit).await.map_err(lost)?;
+        let mut coming = None;
         for (bank, account, cents) in transfer.changes() {
             let branch = Branch {
                 id: BranchId::parse(BANKS[bank]).map_err(lost)?,
@@ -138,6 +139,8 @@ impl UnderWay<'_> {
                 update(account, cents)
             );
             banks.run(bank, &sql).await.map_err(lost)?;
+            // Also while the second bank is to be told of the commit.
+            coming.get_or_insert_with(|| banks.to_come(1 - bank));
         }
         let end = EndTxn {
             agent: Some(self.agent.clone()),
