@@ -352,7 +352,7 @@ pub fn end(state: &mut State, marks: &Kept, how: Option<How>, at: Time) {
                 at,
                 seq: mark.seq,
                 micros: mark.micros,
-                agent: mark.agent,
+                agent: Some(mark.agent),
                 how,
             };
             tally.push(done, &watch.fit);

@@ -217,6 +217,12 @@ impl<'a> Asked<'a> {
         self.rules().agents.name(agent)
     }
 
+    /// Who did what is remembered, in words.
+    fn who(&self, done: &Done) -> &'a str {
+        done.agent
+            .map_or("an agent", |agent| self.name(agent).as_str())
+    }
+
     /// What is in flight and counts.
     fn in_flight(&self, tally: &'a Tally) -> impl Iterator<Item = &'a Flight> {
         let since = self.entry.since;
@@ -298,7 +304,7 @@ impl<'a> Asked<'a> {
         let last = last?;
         let words = format!(
             "{} did the opposite on {} {}",
-            self.name(last.agent),
+            self.who(last),
             self.told(),
             self.ago(last)
         );
@@ -329,20 +335,25 @@ impl<'a> Asked<'a> {
             return None;
         }
         let agent = &self.ask.agent.id;
-        let number = self.rules().agents.number(agent)?;
+        let number = self.rules().agents.number(agent);
         for tally in self.around(other) {
-            if self.in_flight(tally).any(|flight| flight.agent == number) {
+            if self
+                .in_flight(tally)
+                .any(|flight| Some(flight.agent) == number)
+            {
                 let words = format!("{agent} itself does the other part now on {}", self.told());
                 return Some(No::never(words));
             }
-            let done = self.done(tally);
-            if let Some(done) = done.rev().find(|done| done.agent == number) {
+            let may_be_own = |done: &&Done| done.agent.is_none() || done.agent == number;
+            if let Some(done) = self.done(tally).rev().find(may_be_own) {
                 let (thing, ago) = (self.told(), self.ago(done));
+                let did = match done.agent {
+                    Some(_) => "itself did",
+                    None => "may be one of the many agents that did",
+                };
                 return Some(No {
                     until: Some(done.until(self.window())),
-                    ..No::never(format!(
-                        "{agent} itself did the other part on {thing} {ago}"
-                    ))
+                    ..No::never(format!("{agent} {did} the other part on {thing} {ago}"))
                 });
             }
         }
@@ -361,7 +372,7 @@ impl<'a> Asked<'a> {
         let last = self.done(tally).next_back()?;
         let words = format!(
             "{} did it on {} {}",
-            self.name(last.agent),
+            self.who(last),
             self.told(),
             self.ago(last)
         );

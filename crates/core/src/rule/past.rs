@@ -1,14 +1,15 @@
 //! What permits of one watch did to one thing before they did it last, oldest first.
 //!
 //! What nobody needs is looked for when there are many, so that most are only put behind the others.
+use super::agents::AgentNumber;
 use super::tally::{Done, How};
 use super::watch::{Fit, Keep};
 use fleet_types::{Seq, Time};
 use serde::{Deserialize, Serialize};
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
-/// Entries past which neighbours are put together, under the later time: such a sum falls later than it could, never
-/// earlier.
+/// Entries past which two are put together, under the later time: such a sum falls later than it could, never earlier.
 pub const DONE_MAX: usize = if cfg!(test) { 8 } else { 4_096 };
 
 /// Entries at which those that nobody needs are looked for, and then when there are twice as many as were left. To tell
@@ -142,24 +143,46 @@ pub fn sum<'d>(done: impl IntoIterator<Item = &'d Done>) -> u128 {
     done.into_iter().map(|done| u128::from(done.micros)).sum()
 }
 
-/// Puts neighbours together; how much was past the end of a number. Nothing is allowed beside the largest number, so that
-/// is not missed. Of two that some rule tells apart nobody knows how they ended: that denies, never allows.
+/// Puts two of one agent together, and neighbours whoever they are of where that does not help; how much was past the end of
+/// a number. Nothing is allowed beside the largest number, so that is not missed.
 fn put_together(done: &mut Vec<Done>, since: Seq) -> u128 {
     let was = sum(done.iter());
-    let mut all = std::mem::take(done).into_iter();
-    while let Some(first) = all.next() {
-        done.push(match all.next() {
-            Some(second) => Done {
-                micros: first.micros.saturating_add(second.micros),
-                seq: first.seq.max(second.seq),
-                how: match first.how == second.how && (first.seq > since) == (second.seq > since) {
-                    true => second.how,
-                    false => How::Unknown,
-                },
-                ..second
-            },
-            None => first,
-        });
+    let all = std::mem::take(done);
+    let mut is_first = vec![false; all.len()];
+    let mut alone: BTreeMap<Option<AgentNumber>, usize> = BTreeMap::new();
+    let mut partner: Vec<Option<usize>> = vec![None; all.len()];
+    for (nth, one) in all.iter().enumerate() {
+        match alone.remove(&one.agent) {
+            Some(first) => (is_first[first], partner[nth]) = (true, Some(first)),
+            None => drop(alone.insert(one.agent, nth)),
+        }
+    }
+    let kept = (0..all.len()).filter(|nth| !is_first[*nth]);
+    done.extend(kept.map(|nth| match partner[nth] {
+        Some(first) => both(&all[first], &all[nth], since),
+        None => all[nth],
+    }));
+    if done.len() > DONE_MAX / 4 * 3 {
+        *done = done
+            .chunks(2)
+            .map(|pair| match pair {
+                [first, second] => both(first, second, since),
+                _ => pair[0],
+            })
+            .collect();
     }
     was - sum(done.iter())
+}
+
+/// Two as one, under the later time. Of two that some rule tells apart nobody knows how they ended, and of two agents' nobody
+/// knows whose they were: that denies, never allows.
+fn both(first: &Done, second: &Done, since: Seq) -> Done {
+    let are_alike = first.how == second.how && (first.seq > since) == (second.seq > since);
+    Done {
+        at: second.at,
+        seq: first.seq.max(second.seq),
+        micros: first.micros.saturating_add(second.micros),
+        agent: second.agent.filter(|_| first.agent == second.agent),
+        how: if are_alike { second.how } else { How::Unknown },
+    }
 }

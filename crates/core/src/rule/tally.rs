@@ -52,8 +52,8 @@ pub struct Done {
     pub seq: Seq,
     /// How much, in millionths; one action is one where nothing is summed.
     pub micros: u64,
-    /// By whom, the last of them if several were put together.
-    pub agent: AgentNumber,
+    /// By whom; none if what several agents did was put together.
+    pub agent: Option<AgentNumber>,
     pub how: How,
 }
 
@@ -148,7 +148,7 @@ impl Tally {
     /// All agents that it names.
     pub fn agents(&self) -> impl Iterator<Item = AgentNumber> {
         let doing = self.in_flight().map(|flight| flight.agent);
-        doing.chain(self.done().map(|done| done.agent))
+        doing.chain(self.done().filter_map(|done| done.agent))
     }
 
     /// Drops what is older than the window.
@@ -213,7 +213,7 @@ mod tests {
             at: Time(10 * number as u64),
             seq: Seq(1 + number as u64),
             micros: 3,
-            agent: AgentNumber::of(agent),
+            agent: Some(AgentNumber::of(agent)),
             how,
         }
     }
@@ -234,7 +234,7 @@ mod tests {
         assert_eq!(tally.used_at_most(), sum(tally.done()));
         let name = |done: &Done| {
             let all = [ANN, BOB, CID].into_iter();
-            let mut all = all.filter(|name| AgentNumber::of(*name) == done.agent);
+            let mut all = all.filter(|name| done.agent == Some(AgentNumber::of(*name)));
             (all.next().unwrap(), done.how)
         };
         tally.done().map(name).collect()
@@ -255,6 +255,42 @@ mod tests {
             assert!(left >= u128::from(3 * (39 - passed)), "{passed}: {left}");
         }
         assert_eq!(left(1_390), 0);
+    }
+
+    #[test]
+    fn who_did_something_is_known_though_others_did_much() {
+        // One did it once, and two do it again and again.
+        let mut all = vec![(ANN, How::Completed)];
+        all.extend((0..90).map(|nth| (BOB + nth % 2, How::Completed)));
+        let tally = tally(&fit(Keep::All), &all);
+        let ann = |done: &&Done| done.agent == Some(AgentNumber::of(ANN));
+        let anns: Vec<&Done> = tally.done().filter(ann).collect();
+        assert_eq!((anns.len(), anns[0].at), (1, Time(0)));
+        assert!(tally.done().all(|done| done.agent.is_some()));
+    }
+
+    #[test]
+    fn whoever_did_something_is_among_those_that_may_have() {
+        let agents = 40;
+        for keep in [Keep::All, Keep::LastOfEach] {
+            let all: Vec<_> = (0..200u32)
+                .map(|nth| (1 + nth * 7 % agents, How::Completed))
+                .collect();
+            let fit = Fit {
+                window: 10_000,
+                ..fit(keep)
+            };
+            let tally = tally(&fit, &all);
+            assert!(tally.done().count() <= DONE_MAX + 1);
+            for agent in (1..=agents).map(AgentNumber::of) {
+                let may_have = |done: &Done| done.agent.is_none_or(|one| one == agent);
+                let last = all
+                    .iter()
+                    .rposition(|(one, _)| AgentNumber::of(*one) == agent);
+                let last = Time(10 * last.unwrap() as u64);
+                assert!(tally.done().any(|done| may_have(done) && done.at >= last));
+            }
+        }
     }
 
     #[test]
