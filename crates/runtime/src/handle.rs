@@ -3,14 +3,13 @@ use crate::agenda::Agenda;
 use crate::follow::Follower;
 use crate::heartbeats::Heartbeats;
 use crate::inbox::{Inbox, Lane};
-use crate::policies::{self, Desk, Judged, Sight};
+use crate::policies::{self, Began, Desk, Judged, Sight};
 use crate::post::Post;
 use crate::tail::Tail;
 use crate::turn::Then;
 use crate::writer::Work;
 use fleet_core::State;
 use fleet_core::signal::{Signal, To};
-use fleet_policy::Module;
 use fleet_types::instance::InstanceKey;
 use fleet_types::permit::Request;
 use fleet_types::policy::Verdict;
@@ -172,17 +171,17 @@ impl Handle {
             .await
     }
 
-    /// Uses the fleet as its policies see it, on one of the threads that evaluate them. Modules that it runs are told to
+    /// Uses the fleet as its policies see it, on one of the threads that evaluate them. What it runs is told to
     /// the second argument first, so that one that keeps no bounds is abandoned.
     ///
     /// # Errors
     /// When it cannot be had.
     pub async fn look_at_policies<R: Send + 'static>(
         &self,
-        look: impl FnOnce(&Sight, &mut dyn FnMut(&Arc<Module>)) -> R + Send + 'static,
+        look: impl FnOnce(&Sight, Began<'_>) -> R + Send + 'static,
     ) -> Result<R, Failure> {
         let (sender, receiver) = oneshot::channel();
-        let look = move |sight: Result<(&Arc<Sight>, policies::Began<'_>), Failure>| {
+        let look = move |sight: Result<(&Arc<Sight>, Began<'_>), Failure>| {
             // Whoever asked may have gone away meanwhile.
             let _ = sender.send(sight.map(|(sight, began)| look(sight, began)));
         };

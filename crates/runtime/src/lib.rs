@@ -37,7 +37,7 @@ pub use fleet_core::signal::Signal;
 pub use fleets::{Fleets, Options};
 pub use follow::Follower;
 pub use handle::{Failure, Handle, Outbox};
-pub use policies::{Judged, Sight};
+pub use policies::{Began, Judged, Running, Sight};
 pub use recall::Recall;
 pub use recover::{Recovered, SNAPSHOT_FORMAT, Stored, recover, recover_into, recover_with};
 pub use writer::Writer;

@@ -1,5 +1,5 @@
 //! What a schema may be: how large with its references unfolded, and which references it may have.
-use fleet_types::Text;
+use crate::fault;
 use fleet_types::tool::Fault;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -170,16 +170,5 @@ impl<'s> Walk<'s> {
         let size = size?;
         self.known.insert(to, size);
         Ok(size)
-    }
-}
-
-fn fault(at: &str, wanted: &str) -> Fault {
-    let mut end = at.len().min(256);
-    while !at.is_char_boundary(end) {
-        end -= 1;
-    }
-    Fault {
-        argument: at[..end].into(),
-        wanted: Text::clip(wanted),
     }
 }

@@ -102,24 +102,21 @@ fn tell(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
     match error.kind() {
         ValidationErrorKind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            faults.push(fault(below(name), "to be there"));
+            faults.push(fault(&below(name), "to be there"));
         }
         ValidationErrorKind::AdditionalProperties { unexpected }
         | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
             let names = unexpected.iter().take(FAULTS_MAX);
-            faults.extend(names.map(|name| fault(below(name), "not to be there")));
+            faults.extend(names.map(|name| fault(&below(name), "not to be there")));
         }
-        _ => faults.push(fault(at.to_owned(), &error.masked_with("it").to_string())),
+        _ => faults.push(fault(at, &error.masked_with("it").to_string())),
     }
 }
 
-fn fault(argument: String, wanted: &str) -> Fault {
-    let mut end = argument.len().min(256);
-    while !argument.is_char_boundary(end) {
-        end -= 1;
-    }
+/// What is wrong at a place, its name cut to what a fault has room for.
+fn fault(at: &str, wanted: &str) -> Fault {
     Fault {
-        argument: argument[..end].into(),
+        argument: at[..at.floor_char_boundary(256)].into(),
         wanted: Text::clip(wanted),
     }
 }

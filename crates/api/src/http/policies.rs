@@ -22,6 +22,8 @@ use fleet_types::{Code, Command, FleetId, PolicyId, Text};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use utoipa::ToSchema;
 
 /// Policies and what they do, by id; without their earlier versions.
@@ -302,13 +304,34 @@ pub async fn put_data(
     Ok(axum::Json(change(&door, &headers, now, command).await?))
 }
 
+/// Modules compiled at once: what else the server does goes on.
+const COMPILED_AT_ONCE: usize = 2;
+/// A module that takes longer to compile is refused: a fleet's first request after a start waits for all of its modules.
+const COMPILE_MAX: Duration = Duration::from_secs(2);
+
+static COMPILING: Semaphore = Semaphore::const_new(COMPILED_AT_ONCE);
+
 /// Compiles away from the threads that serve.
 async fn compile(module: &policy::Module) -> Result<Module> {
     let module = module.clone();
-    let compiled = tokio::task::spawn_blocking(move || fleet_policy::compile(module.as_str()));
+    let turn = COMPILING.acquire().await;
+    let compiled = tokio::task::spawn_blocking(move || {
+        let _turn = turn; // Until it is compiled, also where nobody waits for it any more.
+        let begun = Instant::now();
+        let compiled = fleet_policy::compile(module.as_str());
+        (compiled, begun.elapsed())
+    });
     match compiled.await {
-        Ok(Ok(module)) => Ok(module),
-        Ok(Err(fault)) => {
+        Ok((Ok(_), took)) if took > COMPILE_MAX => {
+            let words = format!(
+                "it took {} ms to compile, more than {}; make it smaller or plainer",
+                took.as_millis(),
+                COMPILE_MAX.as_millis()
+            );
+            Err(Problem::new(Code::Invalid, words).field("module"))
+        }
+        Ok((Ok(module), _)) => Ok(module),
+        Ok((Err(fault), _)) => {
             let words = format!("it does not compile: {fault}");
             Err(Problem::new(Code::Invalid, words).field("module"))
         }

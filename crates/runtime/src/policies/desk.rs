@@ -2,13 +2,12 @@
 use crate::handle::{Failure, Outbox, Shared};
 use crate::inbox::Lane;
 use crate::policies::picture::Sight;
-use crate::policies::pool::Pool;
+use crate::policies::pool::{Pool, Running};
 use crate::turn::Then;
 use crate::writer::Work;
 use fleet_core::State;
 use fleet_core::read;
 use fleet_core::signal::Signal;
-use fleet_policy::Module;
 use fleet_types::permit::{self, Request};
 use fleet_types::policy::{Judged, JudgedExtend, Rejudged};
 use fleet_types::{Actor, Answer, Command, Envelope, PermitId, Reply};
@@ -71,10 +70,10 @@ pub enum What {
     Look(Look),
 }
 
-/// A look at the picture; it tells of each module before it runs it.
+/// A look at the picture; it tells of all that it runs beforehand.
 pub type Look = Box<dyn FnOnce(Result<(&Arc<Sight>, Began<'_>), Failure>) + Send>;
-/// Hears of a module before it runs, so that it can be watched.
-pub type Began<'a> = &'a mut dyn FnMut(&Arc<Module>);
+/// Hears of what runs next, so that it can be watched.
+pub type Began<'a> = &'a mut dyn FnMut(Running);
 
 /// A command that asks for something, and whom it answers.
 pub struct Asking {
@@ -92,9 +91,10 @@ impl Asking {
     }
 }
 
-impl Job {
-    fn fail(self, failure: Failure) {
-        match self.what {
+impl What {
+    /// It is not done.
+    pub fn fail(self, failure: Failure) {
+        match self {
             What::Command(asking) => asking.refuse(failure),
             What::Waiting { round, .. } => round.one_done(false),
             What::Look(look) => look(Err(failure)),
@@ -221,7 +221,7 @@ impl Desk {
             std::mem::take(&mut inner.parked)
         };
         for job in parked {
-            job.fail(failure.clone());
+            job.what.fail(failure.clone());
         }
     }
 

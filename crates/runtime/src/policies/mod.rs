@@ -23,4 +23,4 @@ mod tools;
 pub use desk::{Began, Desk};
 pub(crate) use desk::{again, forget, look, submit, tend};
 pub use picture::{Judged, Sight};
-pub use pool::Pool;
+pub use pool::{Pool, Running};

@@ -1,5 +1,6 @@
 //! The fleet as its policies see it: made on the pool's threads from what the writer hands out now and then.
-use crate::policies::pool::Modules;
+use crate::policies::desk::Began;
+use crate::policies::pool::{Modules, Running};
 use crate::policies::tools::Tools;
 use fleet_core::matching::{Who, belongs};
 use fleet_core::read;
@@ -108,23 +109,24 @@ impl Sight {
         })
     }
 
-    /// What its tool and all policies that a request meets say of it. `began` hears of each module before it runs.
+    /// What its tool and all policies that a request meets say of it. `began` hears of all that runs, beforehand.
     pub fn judge(
         &self,
         request: &Arc<Request>,
         now: Time,
         extends: bool,
-        began: &mut dyn FnMut(&Arc<Module>),
+        began: Began<'_>,
     ) -> Judged {
         // More for a permit that holds is no new use of its tool.
         if extends {
             return self.by_policies(request, now, true, began);
         }
         let tools = &self.definitions.tools;
-        let (request, verdict) = tools.judge(request, &self.required, |request| {
+        let policies = |request: &Arc<Request>, began: Began<'_>| {
             let Judged { request, verdict } = self.by_policies(request, now, false, began);
             (request, verdict)
-        });
+        };
+        let (request, verdict) = tools.judge(request, &self.required, began, policies);
         Judged { request, verdict }
     }
 
@@ -133,7 +135,7 @@ impl Sight {
         request: &Arc<Request>,
         now: Time,
         extends: bool,
-        began: &mut dyn FnMut(&Arc<Module>),
+        began: Began<'_>,
     ) -> Judged {
         let known = self.definitions.agents.get(&request.agent);
         let groups;
@@ -177,7 +179,7 @@ impl Sight {
         let (request, mut verdict) =
             judge(request, asked, &input, &self.document, bounds, |asked| {
                 if let Some(Ok(module)) = of(asked.policy).map(|policy| &policy.module) {
-                    began(module);
+                    began(Running::Policy(module.clone()));
                 }
             });
         verdict.data_at = self.data_at;
@@ -190,9 +192,9 @@ impl Sight {
         module: &Arc<Module>,
         request: &Arc<Request>,
         now: Time,
-        began: &mut dyn FnMut(&Arc<Module>),
+        began: Began<'_>,
     ) -> fleet_policy::Said {
-        began(module);
+        began(Running::Policy(module.clone()));
         let known = self.definitions.agents.get(&request.agent);
         let agent = known.map(|(_, document)| document.clone());
         let agent = agent.unwrap_or_else(|| Document::new(json!({"id": request.agent})));

@@ -1,13 +1,14 @@
 //! The threads that evaluate policies, for all fleets of a server, and the one that watches them.
 //!
-//! They begin with the first fleet that has policies. Bounds on an evaluation are the policy crate's; one that does not
-//! keep them (a comparison that never ends) is abandoned here: its module is not asked again, its thread is left to
-//! itself, and another takes its place, a few times.
+//! They begin with the first fleet that has policies or tools. Bounds on an evaluation are the crates' `policy` and `schema`; one
+//! that does not keep them (a comparison that never ends) is abandoned here: its module or schema is not asked again, its thread
+//! is left to itself, and another takes its place, a few times.
 use crate::clock::Clock;
 use crate::handle::{Failure, Shared};
 use crate::inbox::Lane;
 use crate::policies::desk::{self, REST, Task, What};
 use crate::policies::picture::Sight;
+use crate::policies::tools::Tool;
 use crate::writer::Work;
 use fleet_policy::{Module, STACK_BYTES, compile, hash};
 use fleet_types::policy::{Hash, Rejudged};
@@ -88,6 +89,30 @@ impl Modules {
     }
 }
 
+/// What an evaluation runs.
+pub enum Running {
+    /// A module.
+    Policy(Arc<Module>),
+    /// The schema of a tool's arguments.
+    Tool(Arc<Tool>),
+}
+
+impl Running {
+    /// It is not asked again until it is changed; what it is, in words.
+    fn abandon(&self) -> String {
+        match self {
+            Running::Policy(module) => {
+                module.abandon();
+                "a policy".into()
+            }
+            Running::Tool(tool) => {
+                tool.abandon();
+                format!("the schema of the tool {}", tool.id())
+            }
+        }
+    }
+}
+
 /// What a thread is at.
 #[derive(Default)]
 struct Watched {
@@ -96,7 +121,7 @@ struct Watched {
 
 struct At {
     since: Instant,
-    module: Option<Arc<Module>>,
+    running: Option<Running>,
     shared: Arc<Shared>,
     what: Option<What>,
 }
@@ -105,16 +130,16 @@ impl Watched {
     fn begin(&self, shared: &Arc<Shared>, what: Option<What>) {
         *lock(&self.at) = Some(At {
             since: Instant::now(),
-            module: None,
+            running: None,
             shared: shared.clone(),
             what,
         });
     }
 
-    fn began(&self, module: &Arc<Module>) {
+    fn began(&self, running: Running) {
         if let Some(at) = &mut *lock(&self.at) {
             at.since = Instant::now();
-            at.module = Some(module.clone());
+            at.running = Some(running);
         }
     }
 
@@ -256,7 +281,7 @@ impl Pool {
             What::Look(_) => {
                 watched.begin(shared, None);
                 if let What::Look(look) = what {
-                    look(Ok((sight, &mut |module| watched.began(module))));
+                    look(Ok((sight, &mut |running| watched.began(running))));
                 }
                 return watched.end().is_some();
             }
@@ -275,7 +300,9 @@ impl Pool {
             }
         };
         watched.begin(shared, Some(what));
-        let judged = sight.judge(&request, now, extends, &mut |module| watched.began(module));
+        let judged = sight.judge(&request, now, extends, &mut |running| {
+            watched.began(running)
+        });
         let Some(At {
             what: Some(what), ..
         }) = watched.end()
@@ -339,20 +366,32 @@ impl Pool {
     }
 
     fn abandon(self: &Arc<Self>, at: At) {
-        tracing::error!(
-            "an evaluation of a policy kept no bounds and was abandoned; the policy denies until it is changed"
-        );
-        if let Some(module) = &at.module {
-            module.abandon();
-        }
-        if let Some(what) = at.what {
-            at.shared.desk.put_back(&at.shared, what);
+        match at.running {
+            Some(running) => {
+                let what = running.abandon();
+                tracing::error!(
+                    %what,
+                    "it kept no bounds and was abandoned; what it looks at is denied until it is changed"
+                );
+                if let Some(what) = at.what {
+                    at.shared.desk.put_back(&at.shared, what);
+                }
+            }
+            // It would take as long again.
+            None => {
+                tracing::error!(
+                    "what is asked in front of the queue took so long that it was abandoned"
+                );
+                if let Some(what) = at.what {
+                    what.fail(Failure::Unavailable);
+                }
+            }
         }
         if self.lost.fetch_add(1, Ordering::Relaxed) < LOST_MAX {
             self.spawn();
         } else {
             tracing::error!(
-                "too many threads were lost to policies; restart the server when these are changed"
+                "too many threads were lost to policies and tools; restart the server when these are changed"
             );
         }
     }

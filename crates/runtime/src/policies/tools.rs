@@ -1,4 +1,6 @@
 //! The fleet's tools as they are asked in front of the queue: each with its schema compiled, the first time it is needed.
+use super::desk::Began;
+use super::pool::Running;
 use fleet_core::{SeenTool, judge_tool, read};
 use fleet_schema::Compiled;
 use fleet_types::permit::Request;
@@ -6,20 +8,24 @@ use fleet_types::policy::Verdict;
 use fleet_types::tool::{Fault, NEAREST_MAX, Schema};
 use fleet_types::{ActionName, Pattern};
 use serde_json::{Map, Value};
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 /// A tool and its schema.
-pub struct Known {
+pub struct Tool {
     seen: read::ToolSeen,
     /// Compiled when it is first needed.
     schema: OnceLock<Result<Compiled, Fault>>,
+    /// Whether a question once took so long that it is not asked again.
+    abandoned: AtomicBool,
 }
 
 /// All of them, by the action they are registered under.
 #[derive(Default)]
 pub struct Tools {
-    by_id: HashMap<ActionName, Arc<Known>>,
+    by_id: HashMap<ActionName, Arc<Tool>>,
 }
 
 impl Tools {
@@ -30,9 +36,10 @@ impl Tools {
             let before = before.and_then(|before| before.by_id.get(&id));
             let same = before.filter(|before| before.seen.set_at == seen.set_at);
             let known = same.cloned().unwrap_or_else(|| {
-                Arc::new(Known {
+                Arc::new(Tool {
                     seen,
                     schema: OnceLock::new(),
+                    abandoned: AtomicBool::new(false),
                 })
             });
             (id, known)
@@ -47,7 +54,8 @@ impl Tools {
         &self,
         asked: &Arc<Request>,
         required: &[Pattern],
-        policies: impl FnOnce(&Arc<Request>) -> (Arc<Request>, Verdict),
+        began: Began<'_>,
+        policies: impl FnOnce(&Arc<Request>, Began<'_>) -> (Arc<Request>, Verdict),
     ) -> (Arc<Request>, Verdict) {
         let known = self.by_id.get(&asked.action);
         let seen = known.map(|known| SeenTool {
@@ -55,9 +63,16 @@ impl Tools {
             version: known.seen.version,
             set_at: known.seen.set_at,
         });
+        // One after the other: neither is asked within the other.
+        let began = RefCell::new(began);
         let schema = |arguments: &Map<String, Value>| {
-            known.map_or_else(Vec::new, |known| known.check(arguments))
+            let Some(known) = known else {
+                return Vec::new();
+            };
+            began.borrow_mut()(Running::Tool(known.clone()));
+            known.check(arguments)
         };
+        let policies = |request: &Arc<Request>| policies(request, &mut **began.borrow_mut());
         let (request, mut verdict) = judge_tool(seen, asked, schema, policies);
         let name = asked.action.as_str();
         if known.is_none() && required.iter().any(|pattern| pattern.matches(name)) {
@@ -84,11 +99,27 @@ impl Tools {
     }
 }
 
-impl Known {
+impl Tool {
+    pub fn id(&self) -> &ActionName {
+        &self.seen.tool.id
+    }
+
+    /// Its schema is not asked again until it is set anew: nothing fits it.
+    pub fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
     fn check(&self, arguments: &Map<String, Value>) -> Vec<Fault> {
         let Some(schema) = &self.seen.tool.arguments else {
             return Vec::new();
         };
+        if self.abandoned.load(Ordering::Relaxed) {
+            let wanted = "another schema of its tool: a question of this one took so long that it was abandoned";
+            return vec![Fault {
+                argument: "".into(),
+                wanted: fleet_types::Text::clip(wanted),
+            }];
+        }
         match self
             .schema
             .get_or_init(|| compile(&self.seen.tool.id, schema))
@@ -114,6 +145,26 @@ fn compile(tool: &ActionName, schema: &Schema) -> Result<Compiled, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_fits_an_abandoned_schema_until_it_is_set_anew() {
+        let tool = serde_json::json!({"id": "pay", "arguments": {"type": "object"}});
+        let seen = |at: u64| read::ToolSeen {
+            tool: Arc::new(serde_json::from_value(tool.clone()).unwrap()),
+            version: 1,
+            set_at: fleet_types::Seq(at),
+        };
+        let faults = |tools: &Tools| {
+            let tool = tools.by_id.values().next().unwrap().clone();
+            (tool.check(&Map::new()).len(), tool)
+        };
+        let tools = Tools::new(vec![seen(1)], None);
+        let (none, tool) = faults(&tools);
+        tool.abandon();
+        assert_eq!((none, faults(&tools).0), (0, 1));
+        assert_eq!(faults(&Tools::new(vec![seen(1)], Some(&tools))).0, 1);
+        assert_eq!(faults(&Tools::new(vec![seen(2)], Some(&tools))).0, 0);
+    }
 
     #[test]
     fn near_names_are_told_nearest_first() {
