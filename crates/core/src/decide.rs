@@ -59,6 +59,31 @@ pub fn rejected(code: Code, message: impl AsRef<str>) -> Decided {
     Decided::Rejected(Rejection::new(code, message))
 }
 
+/// The version to go back to: the one of this number, or the last before what `about` is at now. `about` is its name and that.
+pub fn earlier<'v, V>(
+    (name, now): (String, u32),
+    kept: &'v [V],
+    number: impl Fn(&V) -> u32,
+    wanted: Option<u32>,
+) -> Result<&'v V, Rejection> {
+    let found = match wanted {
+        None => kept.last(),
+        Some(wanted) => kept.iter().find(|version| number(version) == wanted),
+    };
+    found.ok_or_else(|| {
+        let known: Vec<String> = kept
+            .iter()
+            .map(|version| number(version).to_string())
+            .collect();
+        let known = match known.is_empty() {
+            true => "it has no other".to_owned(),
+            false => format!("choose one of {}", known.join(", ")),
+        };
+        let words = format!("{name} is at version {now} and keeps no such earlier one; {known}");
+        Rejection::new(Code::NotFound, words)
+    })
+}
+
 /// A refusal of a value that is out of bounds.
 pub fn invalid(field: &str, message: impl AsRef<str>) -> Decided {
     Decided::Rejected(Rejection::new(Code::Invalid, message).field(field))

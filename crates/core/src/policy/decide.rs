@@ -1,6 +1,6 @@
 //! Setting, rolling back and removing policies, and the data they see.
-use super::Entry;
-use crate::decide::{Decided, rejected};
+use super::{Entry, Version};
+use crate::decide::{Decided, earlier, rejected};
 use crate::rule::decide::check_case;
 use crate::state::State;
 use fleet_types::event::{PolicyDataSet, PolicyRemoved, PolicySet};
@@ -71,28 +71,11 @@ fn next_version(known: Option<&Entry>, policy: Arc<Policy>, hash: &Hash, reason:
 }
 
 fn roll_back(entry: &Entry, version: Option<u32>, reason: &Text) -> Decided {
-    let former = match version {
-        None => entry.versions.last(),
-        Some(version) => {
-            let mut versions = entry.versions.iter();
-            versions.find(|former| former.version == version)
-        }
-    };
-    let Some(former) = former else {
-        let (id, now) = (&entry.policy.id, entry.version);
-        let known: Vec<String> = entry
-            .versions
-            .iter()
-            .map(|former| former.version.to_string())
-            .collect();
-        let known = match known.is_empty() {
-            true => "it has no other".to_owned(),
-            false => format!("choose one of {}", known.join(", ")),
-        };
-        return rejected(
-            Code::NotFound,
-            format!("policy {id} is at version {now} and keeps no such earlier one; {known}"),
-        );
+    let about = (format!("policy {}", entry.policy.id), entry.version);
+    let number = |former: &Version| former.version;
+    let former = match earlier(about, &entry.versions, number, version) {
+        Ok(former) => former,
+        Err(rejection) => return Decided::Rejected(rejection),
     };
     next_version(Some(entry), former.policy.clone(), &former.hash, reason)
 }

@@ -1,8 +1,8 @@
 //! Setting, rolling back, resetting and removing rules.
 use super::check::other_field;
 use super::forms::micros;
-use super::{Entry, notices};
-use crate::decide::{Decided, rejected};
+use super::{Entry, Version, notices};
+use crate::decide::{Decided, earlier, rejected};
 use crate::state::State;
 use fleet_types::event::{RuleRemoved, RuleReset, RuleSet};
 use fleet_types::finding::{Finding, Level};
@@ -105,28 +105,11 @@ fn next_version(
 }
 
 fn roll_back(state: &State, entry: &Entry, version: Option<u32>, reason: &Text) -> Decided {
-    let former = match version {
-        None => entry.versions.last(),
-        Some(version) => entry
-            .versions
-            .iter()
-            .find(|former| former.version == version),
-    };
-    let Some(former) = former else {
-        let (id, now) = (&entry.rule.id, entry.version);
-        let known: Vec<String> = entry
-            .versions
-            .iter()
-            .map(|v| v.version.to_string())
-            .collect();
-        let known = match known.is_empty() {
-            true => "it has no other".to_owned(),
-            false => format!("choose one of {}", known.join(", ")),
-        };
-        return rejected(
-            Code::NotFound,
-            format!("rule {id} is at version {now} and keeps no such earlier one; {known}"),
-        );
+    let about = (format!("rule {}", entry.rule.id), entry.version);
+    let number = |former: &Version| former.version;
+    let former = match earlier(about, &entry.versions, number, version) {
+        Ok(former) => former,
+        Err(rejection) => return Decided::Rejected(rejection),
     };
     // It was in force before, and whoever goes back is in a hurry: nothing of what is noticed refuses it.
     let mut found = notices::of(state, &former.rule);
