@@ -337,6 +337,7 @@ impl Plan {
         if let Some(declared) = &document.tools {
             for tool in declared {
                 tools::compiled(tool)?;
+                tools::warn(tool);
             }
             let there = by_name(fleet.tools().await?.into_iter().map(|it| it.tool), |tool| {
                 tool.id.to_string()
