@@ -68,7 +68,14 @@ fn connectors_are_declared_without_their_marks() {
         let command = ["apply", "-f", path(&file), "-o", "json"];
         verbs(&server.fleet(&[&command, prune].concat()))
     };
-    let eu = "connectors:\n  - id: eu\n    to: { postgres: { url: { env: CONNECTOR_EU } } }\n";
+    let eu = "connectors:\n  - id: eu\n    to: { postgres: { url: { file: eu } } }\n";
+    std::fs::write(&file, eu).unwrap();
+    server.fleet(&["apply", "-f", path(&file)]).failed(
+        2,
+        "error: connector eu: invalid: to.postgres.url: read secrets/default/eu: No such file or directory (os error 2); put a \
+         connection string, such as postgres://user:password@host/database, into the file secrets/default/eu of the server's",
+    );
+    server.keep_secret("eu", "postgres://bank@127.0.0.1:1/eu");
     assert_eq!(declare(eu, &[]), ["create"]);
     let mark = || {
         server
