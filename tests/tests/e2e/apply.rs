@@ -95,6 +95,48 @@ fn connectors_are_declared_without_their_marks() {
 }
 
 #[test]
+fn a_bound_is_met_before_anything_is_done() {
+    let server = Server::dev();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fleet.yaml");
+    let tools = |range: std::ops::Range<usize>| {
+        let lines: String = range
+            .map(|n| format!("  - {{ id: tool.t{n} }}\n"))
+            .collect();
+        let text = format!("groups:\n  - {{ id: ops, members: [] }}\ntools:\n{lines}");
+        std::fs::write(&file, text).unwrap();
+    };
+    let count = |what: &str| {
+        let names = server.fleet(&[what, "list", "-o", "name"]).ok();
+        names.lines().count()
+    };
+    let apply = ["apply", "-f", path(&file)];
+    tools(0..1_001);
+    server.fleet(&apply).failed(
+        5,
+        "there would be 1,001 of the kind tool, and a fleet has at most 1,000; nothing was changed",
+    );
+    assert_eq!((count("groups"), count("tools")), (0, 0));
+    tools(0..3);
+    server.fleet(&apply).ok();
+    tools(3..1_001);
+    server
+        .fleet(&apply)
+        .failed(5, "there are 3 now: declare fewer, or remove some first");
+    assert_eq!(count("tools"), 3);
+
+    // What nobody knows beforehand ends it halfway, and it says how far it came.
+    let text = "groups:\n  - { id: more, members: [] }\nbudgets:\n  - { id: a, unit: money, period: day, hard: 1, soft: 2 }\n  \
+                - { id: b, unit: money, period: day, hard: 1 }\n";
+    std::fs::write(&file, text).unwrap();
+    server.fleet(&apply).failed(
+        2,
+        "error: budget a: invalid: soft must not be above hard\n  1 of 3 changes were made, the last of them group more; not made: \
+         budget a, budget b; mend this and apply again",
+    );
+}
+
+#[test]
 fn every_mistake_is_shown_in_its_place() {
     let server = Server::dev();
     let folder = tempfile::tempdir().unwrap();

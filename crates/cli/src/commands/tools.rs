@@ -94,7 +94,7 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
         }
         Command::Set { file, why } => {
             let tool: Tool = apply::read_one(&file)?;
-            compiled(&tool)?;
+            is_right(&tool)?;
             warn(&tool);
             let changed = global.fleet()?.put_tool_because(&tool, &why.reason).await?;
             let words = format!(
@@ -137,9 +137,7 @@ async fn check(global: &Global, wanted: Check) -> Outcome {
         (None, Some(file)) => apply::read_one(&file)?,
         (None, None) => return Err(Failure::usage("say which tool, or --file")),
     };
-    fleet_core::check_tool(&tool)
-        .map_err(|wrong| Failure::usage(format!("tool {}: {}", tool.id, wrong.message)))?;
-    let schema = compiled(&tool)?;
+    let schema = is_right(&tool)?;
     warn(&tool);
     let Some(parameters) = wanted.parameters else {
         eprintln!("tool {} is right: {}", tool.id, guards(&tool).join(", "));
@@ -172,8 +170,10 @@ async fn check(global: &Global, wanted: Check) -> Outcome {
     }
 }
 
-/// The schema of its arguments, if it has one, compiled here, where a fault can be shown in its place.
-pub(super) fn compiled(tool: &Tool) -> Outcome<Option<fleet_schema::Compiled>> {
+/// Whether a tool makes sense; the schema of its arguments, if it has one. Looked at here, before anything is done.
+pub(super) fn is_right(tool: &Tool) -> Outcome<Option<fleet_schema::Compiled>> {
+    fleet_core::check_tool(tool)
+        .map_err(|wrong| Failure::usage(format!("tool {}: {}", tool.id, wrong.message)))?;
     let Some(schema) = &tool.arguments else {
         return Ok(None);
     };
