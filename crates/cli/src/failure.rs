@@ -178,6 +178,13 @@ impl From<Error> for Failure {
                 Code::AgentUnknown => failure.advise("fleet agents register AGENT"),
                 _ => failure,
             };
+            if problem
+                .field
+                .as_deref()
+                .is_some_and(|field| field.starts_with("fields."))
+            {
+                failure = failure.advise("give it with --field NAME=VALUE");
+            }
             failure = failure.advise(format!("more: {}", problem.kind));
         } else if error.kind() == Kind::Unreachable {
             failure = failure.advise(

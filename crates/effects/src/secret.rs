@@ -105,10 +105,10 @@ impl Secrets {
         };
         let to_do = match secret {
             Secret::Env(name) => {
-                format!("start the server with {form} in {name}, or keep it in a file")
+                format!("start the server with {form}, in {name}, or keep it in a file")
             }
             Secret::File(name) => format!(
-                "put {form} into the file secrets/{tenant}/{name} of the server's data directory, or below outside.secrets \
+                "put {form}, into the file secrets/{tenant}/{name} of the server's data directory, or below outside.secrets \
                  where its configuration says so, and set it again"
             ),
         };

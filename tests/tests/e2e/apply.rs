@@ -129,9 +129,11 @@ fn a_bound_is_met_before_anything_is_done() {
     let text = "groups:\n  - { id: more, members: [] }\nbudgets:\n  - { id: a, unit: money, period: day, hard: 1, soft: 2 }\n  \
                 - { id: b, unit: money, period: day, hard: 1 }\n";
     std::fs::write(&file, text).unwrap();
-    server.fleet(&apply).failed(
+    let ended = server.fleet(&apply);
+    ended.failed(2, "error: budget a: invalid: soft must not be above hard\n");
+    ended.failed(
         2,
-        "error: budget a: invalid: soft must not be above hard\n  1 of 3 changes were made, the last of them group more; not made: \
+        "  1 of 3 changes were made, the last of them group more; not made: \
          budget a, budget b; mend this and apply again",
     );
 }

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   fleet connectors set -f bank-eu.yaml
   fleet connectors list
+  fleet connectors get bank-eu
   fleet connectors remove bank-eu
 
 A connector names its credential, which the server reads where it is used: a variable of its environment that begins with

@@ -25,6 +25,7 @@ pub(super) use guard::warn;
   fleet tools check -f pay.yaml --parameters '{\"account\": \"4711\", \"amount\": 900}'
   fleet tools set -f pay.yaml --reason \"ticket 4711\"
   fleet tools list
+  fleet tools show ledger.pay
   fleet tools remove ledger.pay")]
 pub enum Command {
     /// List registered tools
@@ -33,7 +34,6 @@ pub enum Command {
         watch: Watch,
     },
     /// Show one tool
-    #[command(alias = "get")]
     Show {
         /// Which
         tool: ActionName,
