@@ -52,7 +52,6 @@ pub async fn fail(door: Door, path: Path<(FleetId, PermitId)>, body: Unread) -> 
     responses(
         (status = 200, body = Finished, description = "It ended; rates and costs were given back."),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "`cancelled`: it waited and is withdrawn, and its denial is the answer; or it stands otherwise than holding."),
-        (status = "4XX", body = Problem, content_type = "application/problem+json", description = "Refused: it has ended, never was, or is another agent's."),
     )
 )]
 pub async fn cancel(door: Door, path: Path<(FleetId, PermitId)>, body: Unread) -> Result<Response> {

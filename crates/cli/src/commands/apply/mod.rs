@@ -36,8 +36,8 @@ const LEFT_NAMED: usize = 10;
 ///
 /// The file has the sections settings, scopes, actions, agents, groups, limits, rules, policies, tools, budgets, connectors and
 /// graph, and may have tests of its rules, which `fleet rules test` carries out. What it does not mention is left alone, unless
-/// --prune is given. Shows
-/// what it changes; a second run changes nothing.
+/// --prune is given. Shows what it changes; a second run changes nothing. What would be more of a kind than a fleet may have is
+/// refused before anything is changed.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fleet apply -f fleet.yaml --dry-run
