@@ -7,9 +7,10 @@ use crate::problem::{Problem, Result};
 use crate::reads;
 use crate::wait::Waits;
 use fleet_runtime::{Failure, Fleets, Handle};
+use fleet_types::connector::Connector;
 use fleet_types::{Code, FleetId, Seq, TenantId, Time};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::sync::watch;
 
@@ -67,6 +68,11 @@ pub struct App(Arc<Inner>);
 /// Held while a definition of a fleet is compared and replaced.
 pub type Edit = Arc<tokio::sync::Mutex<()>>;
 
+/// Says of a tenant's connector why it could not be used as it stands: the field to blame, and words. May look at files.
+pub type ConnectorCheck = Box<
+    dyn Fn(&TenantId, &Connector) -> std::result::Result<(), (&'static str, String)> + Send + Sync,
+>;
+
 struct Inner {
     fleets: Fleets,
     mode: Mode,
@@ -76,6 +82,7 @@ struct Inner {
     waits: Waits,
     mailboxes: Mailboxes,
     graphs: Graphs,
+    connectors: OnceLock<ConnectorCheck>,
     edits: Mutex<HashMap<(TenantId, FleetId), Edit>>,
     stop: watch::Sender<bool>,
 }
@@ -97,6 +104,7 @@ impl App {
             waits: Waits::default(),
             mailboxes: Mailboxes::default(),
             graphs: Graphs::new(fleets.dir()),
+            connectors: OnceLock::new(),
             edits: Mutex::default(),
             stop: watch::Sender::new(false),
             limits,
@@ -111,6 +119,28 @@ impl App {
             app.stopping(),
         ));
         Ok(app)
+    }
+
+    /// From now on connectors are looked at before they are set. The first that is given here stays.
+    pub fn check_connectors(&self, check: ConnectorCheck) {
+        let _ = self.0.connectors.set(check); // A second one has nothing to say.
+    }
+
+    /// Whether a connector could be used as it stands.
+    ///
+    /// # Errors
+    /// When it could not, by the field.
+    pub async fn may_connect(&self, tenant: &TenantId, connector: &Connector) -> Result<()> {
+        let (app, tenant, connector) = (self.clone(), tenant.clone(), connector.clone());
+        let look = move || match app.0.connectors.get() {
+            Some(check) => check(&tenant, &connector),
+            None => Ok(()),
+        };
+        let looked = tokio::task::spawn_blocking(look).await;
+        match looked.map_err(|error| Problem::new(Code::Internal, error.to_string()))? {
+            Ok(()) => Ok(()),
+            Err((field, words)) => Err(Problem::new(Code::Invalid, words).field(field)),
+        }
     }
 
     /// The fleets.

@@ -112,7 +112,7 @@ async fn take(request: Request, limits: &Limits) -> Result<Bytes> {
 }
 
 /// What stands in paths.
-const NAMED: [&str; 18] = [
+const NAMED: [&str; 21] = [
     "key",
     "fleet",
     "agent",
@@ -131,6 +131,9 @@ const NAMED: [&str; 18] = [
     "transaction",
     "branch",
     "connector",
+    "conflict",
+    "plan",
+    "resource",
 ];
 
 fn check_content(headers: &HeaderMap) -> Result<()> {
@@ -198,6 +201,13 @@ fn invalid(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
     // What was sent may be quoted in it, at any length.
     let detail = Text::clip(&error.to_string());
     let detail = detail.as_str();
+    // Where the field is named, its place in the text says no more.
+    let detail = match detail.rsplit_once(" at line ") {
+        Some((words, _)) if error.is_data() && path != "." => words,
+        Some(_) | None => detail,
+    };
+    let advised = tagged(detail).map(|write| format!("{detail}; {write}"));
+    let detail = advised.as_deref().unwrap_or(detail);
     let problem = if error.is_data() || detail.starts_with("number out of range") {
         Problem::new(Code::Invalid, detail)
     } else if detail.starts_with("recursion limit") {
@@ -213,6 +223,14 @@ fn invalid(error: serde_path_to_error::Error<serde_json::Error>) -> Problem {
         (path, None) => path.to_owned(),
     };
     problem.field(Text::clip(&field).as_str())
+}
+
+/// For whoever writes `user:k-1`, as the command line does, where the body wants `{"user": "k-1"}`.
+fn tagged(detail: &str) -> Option<String> {
+    let (text, wanted) = detail.strip_prefix("unknown variant `")?.split_once('`')?;
+    let (kind, name) = text.split_once(':')?;
+    let is_kind = wanted.contains(&format!("`{kind}`"));
+    is_kind.then(|| format!("write {{\"{kind}\": \"{name}\"}}"))
 }
 
 /// The field that derived types name in their words only.
@@ -267,5 +285,26 @@ impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {
                     None => problem,
                 }
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_as_on_the_command_line_is_understood() {
+        let tagged = |text: &str| {
+            tagged(&format!(
+                "unknown variant `{text}`, expected one of `user`, `agent`"
+            ))
+        };
+        assert_eq!(
+            tagged("user:k-1").as_deref(),
+            Some(r#"write {"user": "k-1"}"#)
+        );
+        assert_eq!(tagged("group:ops"), None);
+        assert_eq!(tagged("users"), None);
+        assert_eq!(super::tagged("missing field `from`"), None);
     }
 }

@@ -98,7 +98,17 @@ impl Problem {
 
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
-        let mut problem = Problem::new(rejection.code, rejection.message.as_str());
+        let message = rejection.message.as_str();
+        let mut problem = match rejection.code {
+            // Core's words say what is not there; what to do is the same everywhere.
+            Code::NotFound if message.starts_with("there is no ") && !message.contains(';') => {
+                Problem::new(
+                    rejection.code,
+                    format!("{message}; list them to see which there are"),
+                )
+            }
+            code => Problem::new(code, message),
+        };
         if let Some(field) = rejection.field {
             problem = problem.field(field.as_str());
         }

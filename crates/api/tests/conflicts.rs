@@ -138,7 +138,7 @@ async fn a_dispute_is_answered_and_decided() {
     );
     assert_eq!(
         doors.get(&format!("{CONFLICTS}/x1")).await.line(),
-        "400 invalid"
+        "400 invalid conflict"
     );
 }
 

@@ -140,6 +140,19 @@ pub const fn exit_of(code: Code) -> u8 {
     }
 }
 
+/// `invalid: to.postgres.url: …`: a single field to blame is named, where the words do not name it themselves.
+fn words(error: &Error) -> String {
+    match error.problem() {
+        Some(problem) => match problem.errors.as_slice() {
+            [one] if !one.detail.contains(&one.field) => {
+                format!("{}: {}: {}", problem.code, one.field, problem.detail)
+            }
+            _ => error.to_string(),
+        },
+        None => error.to_string(),
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = match (error.code(), error.kind()) {
@@ -147,9 +160,9 @@ impl From<Error> for Failure {
             (None, Kind::Invalid) => exit::USAGE,
             (None, _) => exit::FAILED,
         };
-        let mut failure = Failure::new(exit, error.to_string());
+        let mut failure = Failure::new(exit, words(&error));
         if let Some(problem) = error.problem() {
-            // A single field's trouble is the problem's own words.
+            // A single field stands in front of the words.
             let several = problem.errors.len() > 1;
             for field in problem.errors.iter().filter(|_| several) {
                 failure = failure.advise(format!("{}: {}", field.field, field.detail));
@@ -165,6 +178,13 @@ impl From<Error> for Failure {
                 Code::AgentUnknown => failure.advise("fleet agents register AGENT"),
                 _ => failure,
             };
+            if problem
+                .field
+                .as_deref()
+                .is_some_and(|field| field.starts_with("fields."))
+            {
+                failure = failure.advise("give it with --field NAME=VALUE");
+            }
             failure = failure.advise(format!("more: {}", problem.kind));
         } else if error.kind() == Kind::Unreachable {
             failure = failure.advise(

@@ -6,13 +6,14 @@ mod commands;
 mod context;
 mod exit;
 mod failure;
+mod help;
 mod output;
 mod paint;
 mod parse;
 mod show;
 mod stop;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use commands::Command;
 use context::Global;
 use std::process::ExitCode;
@@ -40,7 +41,8 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::from_arg_matches(&help::dressed(Cli::command()).get_matches());
+    let cli = cli.unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
     let mut builder = if cli.command.is_server() {
         tokio::runtime::Builder::new_multi_thread()
     } else {
@@ -71,10 +73,9 @@ fn main() -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_well_formed() {
-        Cli::command().debug_assert();
+        help::dressed(Cli::command()).debug_assert();
     }
 }

@@ -1,4 +1,6 @@
 //! Values as people type them: `5s`, `ledger/eu`, `a=1`, `12.50`, `10/s`.
+use crate::show;
+use fleet_types::permit::COST_MAX;
 use fleet_types::{Labels, Millis, ResourcePath, Seq};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -82,8 +84,41 @@ fn decimal(text: &str, parts: u64) -> Option<u64> {
 /// Money in the fleet's currency, as millionths: `12.50`.
 pub fn money(text: &str) -> Result<u64, String> {
     let plain = text.replace([',', '_'], "");
-    decimal(&plain, 1_000_000)
-        .ok_or_else(|| format!("{text:?} is no amount; write 12.50, with at most six decimals"))
+    match decimal(&plain, 1_000_000) {
+        Some(micros) if micros <= COST_MAX => Ok(micros),
+        None if !is_decimal(&plain, 6) => Err(format!(
+            "{text:?} is no amount; write 12.50, with at most six decimals"
+        )),
+        Some(_) | None => Err(format!(
+            "{text} is too much: an amount is at most {}",
+            show::money(COST_MAX)
+        )),
+    }
+}
+
+/// A count of tokens: `2000000`, `2,000,000`.
+pub fn tokens(text: &str) -> Result<u64, String> {
+    let plain = text.replace([',', '_'], "");
+    match plain.parse::<u64>() {
+        Ok(tokens) if tokens <= COST_MAX => Ok(tokens),
+        Err(_) if plain.is_empty() || plain.bytes().any(|b| !b.is_ascii_digit()) => {
+            Err(format!("{text:?} is no count of tokens; write 2000000"))
+        }
+        Ok(_) | Err(_) => Err(format!(
+            "{text} is too many: at most {} tokens",
+            show::number(COST_MAX)
+        )),
+    }
+}
+
+/// Whether it is written as digits with at most so many behind the point, whatever it comes to.
+fn is_decimal(text: &str, places: usize) -> bool {
+    let (whole, rest) = text.split_once('.').unwrap_or((text, ""));
+    let digits = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+    digits(whole)
+        && digits(rest)
+        && !(whole.is_empty() && rest.is_empty())
+        && rest.trim_end_matches('0').len() <= places
 }
 
 /// `key=value`.
@@ -173,7 +208,28 @@ mod tests {
             ["1", "12.50", "0.000001", "1,000"].map(|text| money(text).unwrap()),
             [1_000_000, 12_500_000, 1, 1_000_000_000]
         );
-        assert!(money("0.0000001").is_err() && money("ten").is_err());
+        for (text, words) in [
+            ("0.0000001", "is no amount"),
+            ("ten", "is no amount"),
+            (".", "is no amount"),
+            (
+                "1000000000.01",
+                "is too much: an amount is at most 1,000,000,000.00",
+            ),
+            ("99999999999999999999", "99999999999999999999 is too much"),
+        ] {
+            let why = money(text).unwrap_err();
+            assert!(why.contains(words), "{why}");
+        }
+        assert_eq!(money("1000000000"), Ok(COST_MAX));
+        assert_eq!(tokens("2,000,000"), Ok(2_000_000));
+        for (text, words) in [
+            ("many", "is no count of tokens"),
+            ("99999999999999999999", "too many"),
+        ] {
+            let why = tokens(text).unwrap_err();
+            assert!(why.contains(words), "{why}");
+        }
         assert_eq!(rate("10/s").unwrap(), (10, Millis(1_000)));
         assert_eq!(rate("600/min").unwrap(), (600, Millis(60_000)));
         assert_eq!(rate("3/250ms").unwrap(), (3, Millis(250)));

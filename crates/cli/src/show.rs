@@ -238,28 +238,34 @@ pub fn thing(key: &str) -> String {
     parts.join(", ")
 }
 
-/// What stands in the way.
+/// What stands in the way now. A time that is past says nothing any more (a lease may have been renewed since), and is left out.
 pub fn blocker(blocker: &Blocker) -> String {
+    let now = now();
+    blocker_with(blocker, |at| (at > now).then(|| relative_to(at, now)))
+}
+
+/// What stood in the way at some time past: with the times that were true then, as such.
+pub fn blocker_then(blocker: &Blocker) -> String {
+    blocker_with(blocker, |at| Some(absolute(at)))
+}
+
+fn blocker_with(blocker: &Blocker, when: impl Fn(Time) -> Option<String>) -> String {
+    let when = |words: &str, at: Option<Time>| {
+        let at = at.and_then(&when).map(|at| format!("{words} {at}"));
+        at.unwrap_or_default()
+    };
     match blocker {
         Blocker::Halt { halt } => format!("halt {halt}"),
         Blocker::AgentConcurrency { in_flight, max } => {
             format!("agent has {in_flight} of {max} in flight")
         }
-        Blocker::Limit {
-            limit,
-            free_at: Some(at),
-        } => format!("limit {limit}, free {}", relative(*at)),
-        Blocker::Limit {
-            limit,
-            free_at: None,
-        } => format!("limit {limit}"),
+        Blocker::Limit { limit, free_at } => format!("limit {limit}{}", when(", free", *free_at)),
         Blocker::Rule { rule, key, free_at } => {
             let on = match thing(key).as_str() {
                 "" => String::new(),
                 thing => format!(" on {thing}"),
             };
-            let free = free_at.map(|at| format!(", free {}", relative(at)));
-            format!("rule {rule}{on}{}", free.unwrap_or_default())
+            format!("rule {rule}{on}{}", when(", free", *free_at))
         }
         Blocker::Approval {
             approval,
@@ -272,11 +278,10 @@ pub fn blocker(blocker: &Blocker) -> String {
                 Some(approval) => format!("approval {approval}"),
                 None => "approval".to_owned(),
             };
-            let until = deadline.map(|at| format!(", until {}", relative(at)));
+            let asked_of = asked_of(assignees, *needed);
             format!(
-                "{which} by {} ({source}){}",
-                asked_of(assignees, *needed),
-                until.unwrap_or_default()
+                "{which} by {asked_of} ({source}){}",
+                when(", until", *deadline)
             )
         }
         Blocker::Policy { policies, reasons } if reasons.is_empty() => {
@@ -295,13 +300,8 @@ pub fn blocker(blocker: &Blocker) -> String {
             let names: Vec<&str> = chain.iter().map(fleet_types::AgentId::as_str).collect();
             format!("permit {parent} of {}", names.join(" → "))
         }
-        Blocker::Budget {
-            budget,
-            available,
-            asked,
-        } => {
-            format!("budget {budget}: {asked} asked, {available} left")
-        }
+        // How much was asked and is left stands in the denial, in the budget's own unit.
+        Blocker::Budget { budget, .. } => format!("budget {budget}"),
         Blocker::Lock {
             path,
             permit,
@@ -310,8 +310,8 @@ pub fn blocker(blocker: &Blocker) -> String {
             ..
         } => {
             format!(
-                "{path} held by {agent} ({permit}) until {}",
-                relative(*until)
+                "{path} held by {agent} ({permit}){}",
+                when(" until", Some(*until))
             )
         }
         Blocker::Turn {
@@ -368,6 +368,32 @@ mod tests {
         assert_eq!(
             absolute(Time(1_795_000_000_123_456)),
             "2026-11-18 11:06:40.123Z"
+        );
+    }
+
+    #[test]
+    fn what_was_in_the_way_is_told_as_it_was() {
+        let blocker = |until: Time| Blocker::Lock {
+            path: fleet_types::ResourcePath::parse("acc/1").unwrap(),
+            mode: fleet_types::lock::Mode::Exclusive,
+            permit: fleet_types::PermitId(fleet_types::Seq(3)),
+            agent: fleet_types::AgentId::parse("ann").unwrap(),
+            until,
+        };
+        let past = Time(1_795_000_000_123_456);
+        assert_eq!(
+            blocker_then(&blocker(past)),
+            "acc/1 held by ann (p3) until 2026-11-18 11:06:40.123Z"
+        );
+        // The lease was renewed or has ended; which, the record does not say.
+        let past = Time(now().0 - 1_000_000);
+        assert_eq!(super::blocker(&blocker(past)), "acc/1 held by ann (p3)");
+        // Between 59 minutes and an hour, however long this takes.
+        let ahead = Time(now().0 + 3_590_000_000);
+        let ahead = super::blocker(&blocker(ahead));
+        assert!(
+            ahead.starts_with("acc/1 held by ann (p3) until in 59m"),
+            "{ahead}"
         );
     }
 }

@@ -9,7 +9,7 @@ pub mod postgres;
 pub mod secret;
 pub mod webhook;
 
-pub use secret::Secrets;
+pub use secret::{Secrets, Unusable};
 
 use fleet_types::connector::{Connector, To};
 use fleet_types::txn::{Order, Outcome};

@@ -56,12 +56,14 @@ impl Pools {
     }
 }
 
+/// What a connection string says. What is wrong with it is not said: that would quote it.
+pub(crate) fn parse(url: &Credential) -> Result<Config, String> {
+    let read = url.expose().parse();
+    read.map_err(|_| "the connection string cannot be read".to_owned())
+}
+
 fn open(url: &Credential) -> Result<Pool, String> {
-    // What is wrong with it is not said: that would quote it.
-    let mut config: Config = url
-        .expose()
-        .parse()
-        .map_err(|_| "the connection string cannot be read".to_owned())?;
+    let mut config = parse(url)?;
     config.application_name("fleetcommand");
     let recycling = ManagerConfig {
         recycling_method: RecyclingMethod::Fast,

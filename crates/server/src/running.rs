@@ -92,6 +92,11 @@ fn run_on(
 ) -> Result<Running, Error> {
     let (default, _) = wiring::default_names();
     let outside = config.outside.clone();
+    let secrets = desk::secrets(&outside, &config.data, &default);
+    app.check_connectors(Box::new(move |tenant, connector| {
+        let found = secrets.check(tenant, connector);
+        found.map_err(|why| (why.field, why.words))
+    }));
     let desks = Desks::start(announcements, &fleets, &config.data, outside, &default);
     let desks = desks.map_err(|why| Error::Fleet {
         doing: "set up the ways to outside systems",

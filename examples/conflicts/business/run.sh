@@ -2,11 +2,12 @@
 # Two agents do what contradicts: one freezes an account, the other pays from it.
 set -eu
 cd "$(dirname "$0")"
+. ../lib.sh
 fleet apply -f fleet.yaml
 
 echo
 echo "== ann freezes the account"
-ann=$(fleet permits request account.freeze --agent ann -x account/7 -o name)
+ann=$(fleet permits request account.freeze --agent ann -x account/7 --wait 30s -o name)
 fleet permits complete "$ann" --agent ann
 
 echo
@@ -15,7 +16,7 @@ fleet permits request account.pay --agent bob -x account/7 || echo "exit code $?
 
 echo
 echo "== the conflict"
-conflict=$(fleet conflicts list --kind business --state open -o name)
+conflict=$(newest --kind business --state open)
 fleet conflicts show "$conflict"
 
 echo
@@ -25,10 +26,6 @@ fleet permits request account.pay --agent bob -x account/8
 echo
 echo "== and from this one when the freeze is long enough ago"
 fleet permits request account.pay --agent bob -x account/7 --wait 60s
+done_with bob
 
-echo
-echo "== how it was settled: ten seconds after the last collision it is over"
-while fleet conflicts list --state open -o name | grep -q -x "$conflict"; do
-  sleep 1
-done
-fleet conflicts show "$conflict"
+settled "$conflict"

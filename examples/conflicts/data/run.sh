@@ -2,6 +2,7 @@
 # Two agents read the same thing, then both would write it.
 set -eu
 cd "$(dirname "$0")"
+. ../lib.sh
 fleet apply -f fleet.yaml
 
 echo
@@ -20,7 +21,7 @@ fleet permits request account.update --agent bob -x account/7 --if-version "acco
 
 echo
 echo "== the conflict"
-conflict=$(fleet conflicts list --kind data --state open -o name)
+conflict=$(newest --kind data --state open)
 fleet conflicts show "$conflict"
 
 echo
@@ -29,9 +30,4 @@ version=$(fleet versions get account/7 -o name)
 bob=$(fleet permits request account.update --agent bob -x account/7 --if-version "account/7=$version" -o name)
 fleet permits complete "$bob" --agent bob
 
-echo
-echo "== how it was settled: ten seconds after the last collision it is over"
-while fleet conflicts list --state open -o name | grep -q -x "$conflict"; do
-  sleep 1
-done
-fleet conflicts show "$conflict"
+settled "$conflict"

@@ -2,6 +2,7 @@
 # Three agents want one press. A rule lets those that wait talk; a person decides the rest.
 set -eu
 cd "$(dirname "$0")"
+. ../lib.sh
 fleet apply -f fleet.yaml
 
 echo
@@ -22,7 +23,7 @@ done
 
 echo
 echo "== the conflict: the rule is at work on it"
-conflict=$(fleet conflicts list --kind resource --prefix press/1 -o name)
+conflict=$(newest --kind resource --prefix press/1)
 fleet conflicts show "$conflict"
 
 echo
@@ -39,3 +40,4 @@ fleet permits complete "$ann" --agent ann
 fleet permits get "$cid"
 fleet permits complete "$cid" --agent cid
 wait
+done_with bob

@@ -2,6 +2,7 @@
 # Two agents want one account at the same time.
 set -eu
 cd "$(dirname "$0")"
+. ../lib.sh
 fleet apply -f fleet.yaml
 
 echo
@@ -17,7 +18,7 @@ fleet permits request account.update --agent bob -x account/7 --wait 60s &
 conflict=
 while [ -z "$conflict" ]; do
   sleep 0.2
-  conflict=$(fleet conflicts list --kind resource --state open --prefix account/7 -o name)
+  conflict=$(newest --kind resource --state open --prefix account/7)
 done
 
 echo
@@ -28,10 +29,6 @@ echo
 echo "== ann is done: it is bob's turn"
 fleet permits complete "$ann" --agent ann
 wait
+done_with bob
 
-echo
-echo "== how it was settled: ten seconds after the last collision it is over"
-while fleet conflicts list --state open -o name | grep -q -x "$conflict"; do
-  sleep 1
-done
-fleet conflicts show "$conflict"
+settled "$conflict"

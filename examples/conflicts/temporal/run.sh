@@ -2,11 +2,12 @@
 # Two agents do the same thing too soon after each other.
 set -eu
 cd "$(dirname "$0")"
+. ../lib.sh
 fleet apply -f fleet.yaml
 
 echo
 echo "== ann restarts the host"
-ann=$(fleet permits request host.restart --agent ann -x host/1 -o name)
+ann=$(fleet permits request host.restart --agent ann -x host/1 --wait 30s -o name)
 fleet permits complete "$ann" --agent ann
 
 echo
@@ -15,16 +16,12 @@ fleet permits request host.restart --agent bob -x host/1 || echo "exit code $?"
 
 echo
 echo "== the conflict"
-conflict=$(fleet conflicts list --kind temporal --state open -o name)
+conflict=$(newest --kind temporal --state open)
 fleet conflicts show "$conflict"
 
 echo
 echo "== bob asks again, and waits until it is long enough ago"
 fleet permits request host.restart --agent bob -x host/1 --wait 60s
+done_with bob
 
-echo
-echo "== how it was settled: ten seconds after the last collision it is over"
-while fleet conflicts list --state open -o name | grep -q -x "$conflict"; do
-  sleep 1
-done
-fleet conflicts show "$conflict"
+settled "$conflict"

@@ -68,7 +68,14 @@ fn connectors_are_declared_without_their_marks() {
         let command = ["apply", "-f", path(&file), "-o", "json"];
         verbs(&server.fleet(&[&command, prune].concat()))
     };
-    let eu = "connectors:\n  - id: eu\n    to: { postgres: { url: { env: CONNECTOR_EU } } }\n";
+    let eu = "connectors:\n  - id: eu\n    to: { postgres: { url: { file: eu } } }\n";
+    std::fs::write(&file, eu).unwrap();
+    server.fleet(&["apply", "-f", path(&file)]).failed(
+        2,
+        "error: connector eu: invalid: to.postgres.url: read secrets/default/eu: No such file or directory (os error 2); put a \
+         connection string, such as postgres://user:password@host/database, into the file secrets/default/eu of the server's",
+    );
+    server.keep_secret("eu", "postgres://bank@127.0.0.1:1/eu");
     assert_eq!(declare(eu, &[]), ["create"]);
     let mark = || {
         server
@@ -85,6 +92,50 @@ fn connectors_are_declared_without_their_marks() {
     );
     assert_eq!(mark(), given);
     assert_eq!(declare("connectors: []\n", &["--prune"]), ["remove"]);
+}
+
+#[test]
+fn a_bound_is_met_before_anything_is_done() {
+    let server = Server::dev();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fleet.yaml");
+    let tools = |range: std::ops::Range<usize>| {
+        let lines: String = range
+            .map(|n| format!("  - {{ id: tool.t{n} }}\n"))
+            .collect();
+        let text = format!("groups:\n  - {{ id: ops, members: [] }}\ntools:\n{lines}");
+        std::fs::write(&file, text).unwrap();
+    };
+    let count = |what: &str| {
+        let names = server.fleet(&[what, "list", "-o", "name"]).ok();
+        names.lines().count()
+    };
+    let apply = ["apply", "-f", path(&file)];
+    tools(0..1_001);
+    server.fleet(&apply).failed(
+        5,
+        "there would be 1,001 of the kind tool, and a fleet has at most 1,000; nothing was changed",
+    );
+    assert_eq!((count("groups"), count("tools")), (0, 0));
+    tools(0..3);
+    server.fleet(&apply).ok();
+    tools(3..1_001);
+    server
+        .fleet(&apply)
+        .failed(5, "there are 3 now: declare fewer, or remove some first");
+    assert_eq!(count("tools"), 3);
+
+    // What nobody knows beforehand ends it halfway, and it says how far it came.
+    let text = "groups:\n  - { id: more, members: [] }\nbudgets:\n  - { id: a, unit: money, period: day, hard: 1, soft: 2 }\n  \
+                - { id: b, unit: money, period: day, hard: 1 }\n";
+    std::fs::write(&file, text).unwrap();
+    let ended = server.fleet(&apply);
+    ended.failed(2, "error: budget a: invalid: soft must not be above hard\n");
+    ended.failed(
+        2,
+        "  1 of 3 changes were made, the last of them group more; not made: \
+         budget a, budget b; mend this and apply again",
+    );
 }
 
 #[test]

@@ -1,10 +1,15 @@
-//! `examples/conflicts`: each script is run as it stands, against a server of its own, and says what its page says.
+//! `examples/conflicts`: each script is run as it stands, against a server of its own, and says what its page says; and all of
+//! them go one after the other at one server, too.
 use fleet_tests::{Server, binary};
 use std::process::{Command, Stdio};
 
-/// Runs an example; looks for these words in what it prints, in this order.
+/// Runs an example at a server of its own; looks for these words in what it prints, in this order.
 fn run(example: &str, wanted: &[&str]) {
-    let server = Server::dev();
+    run_at(&Server::dev(), example, wanted);
+}
+
+/// The same, at a server that may have seen others.
+fn run_at(server: &Server, example: &str, wanted: &[&str]) {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/conflicts");
     let programs = binary().parent().unwrap().display().to_string();
     let path = std::env::var("PATH").unwrap_or_default();
@@ -31,105 +36,119 @@ fn run(example: &str, wanted: &[&str]) {
     assert!(readme.contains(&format!("examples/conflicts/{example}/run.sh")));
 }
 
+const RESOURCE: &[&str] = &[
+    "ann holds account/7 by p",
+    "kind     resource\nstate    open\nover     account/7",
+    "requests 1 of bob",
+    "account/7 held by ann",
+    // What ann is told and what bob is told may come in either order.
+    "== ann is done",
+    "account/7 exclusive (token",
+    "state    resolved",
+    "settled  all have had their turns or given up",
+];
+
 #[test]
 fn resource() {
-    run(
-        "resource",
-        &[
-            "ann holds account/7 by p",
-            "kind     resource\nstate    open\nover     account/7",
-            "requests 1 of bob",
-            "account/7 held by ann",
-            // What ann is told and what bob is told may come in either order.
-            "== ann is done",
-            "account/7 exclusive (token",
-            "state    resolved",
-            "settled  by turn",
-        ],
-    );
+    run("resource", RESOURCE);
 }
+
+const TEMPORAL: &[&str] = &[
+    "rule restart-slowly (No host is restarted twice in five seconds): ann did it on host/1",
+    "exit code 6",
+    "kind     temporal\nstate    open\nover     rule restart-slowly on host/1",
+    "granted",
+    "host/1 exclusive",
+    "state    resolved",
+    "settled  all have had their turns or given up",
+];
 
 #[test]
 fn temporal() {
-    run(
-        "temporal",
-        &[
-            "rule restart-slowly (No host is restarted twice in five seconds): ann did it on host/1",
-            "exit code 6",
-            "kind     temporal\nstate    open\nover     rule restart-slowly on host/1",
-            "granted\nholds  host/1 exclusive",
-            "state    resolved",
-            "settled  by turn",
-        ],
-    );
+    run("temporal", TEMPORAL);
 }
+
+const DATA: &[&str] = &[
+    "account/7 is of version",
+    "version_conflict: account/7 is of version",
+    "of agent ann wrote it since; read it again",
+    "exit code 6",
+    "kind     data\nstate    open\nover     account/7",
+    "bob reads again, and may write\npermit p",
+    "state    resolved",
+    "settled  all have had their turns or given up",
+];
 
 #[test]
 fn data() {
-    run(
-        "data",
-        &[
-            "account/7 is of version",
-            "version_conflict: account/7 is of version",
-            "of agent ann wrote it since; read it again",
-            "exit code 6",
-            "kind     data\nstate    open\nover     account/7",
-            "bob reads again, and may write\npermit p",
-            "state    resolved",
-            "settled  by turn",
-        ],
-    );
+    run("data", DATA);
 }
+
+const BUSINESS: &[&str] = &[
+    "rule freeze-or-pay (Nobody pays from a frozen account): ann did the opposite on account/7",
+    "exit code 6",
+    "kind     business\nstate    open\nover     rule freeze-or-pay on account/7",
+    "granted",
+    "account/8 exclusive",
+    "granted",
+    "account/7 exclusive",
+    "state    resolved",
+    "settled  all have had their turns or given up",
+];
 
 #[test]
 fn business() {
-    run(
-        "business",
-        &[
-            "rule freeze-or-pay (Nobody pays from a frozen account): ann did the opposite on account/7",
-            "exit code 6",
-            "kind     business\nstate    open\nover     rule freeze-or-pay on account/7",
-            "granted\nholds  account/8 exclusive",
-            "granted\nholds  account/7 exclusive",
-            "state    resolved",
-            "settled  by turn",
-        ],
-    );
+    run("business", BUSINESS);
 }
+
+const PLANS: &[&str] = &[
+    "agent      ann",
+    "collisions none ahead",
+    "agent      bob",
+    "of ann on ledger/eu",
+    "order ",
+    "(bob)",
+    "(ann)",
+    "agent      ann",
+    "collisions none ahead",
+];
 
 #[test]
 fn plans() {
-    run(
-        "plans",
-        &[
-            "agent      ann",
-            "collisions none ahead",
-            "agent      bob",
-            "of ann on ledger/eu",
-            "order ",
-            "(bob)",
-            "(ann)",
-            "agent      ann",
-            "collisions none ahead",
-        ],
-    );
+    run("plans", PLANS);
 }
+
+const RESOLUTION: &[&str] = &[
+    "kind     resource\nstate    resolving\nover     press/1",
+    "requests 2 of bob, cid",
+    "dispute  by rule talk",
+    "state    resolved",
+    "settled  a person has decided, p",
+    " goes first: quarter end",
+    "== ann is done",
+    "agent      cid",
+    "holds      press/1 exclusive",
+    "press/1 exclusive (token",
+];
 
 #[test]
 fn resolution() {
-    run(
-        "resolution",
-        &[
-            "kind     resource\nstate    resolving\nover     press/1",
-            "requests 2 of bob, cid",
-            "dispute  by rule talk",
-            "state    resolved",
-            "settled  by override for p",
-            ": quarter end",
-            "== ann is done",
-            "agent      cid",
-            "holds      press/1 exclusive",
-            "press/1 exclusive (token",
-        ],
-    );
+    run("resolution", RESOLUTION);
+}
+
+/// None leaves behind what the next would run into, nor what it would run into itself.
+#[test]
+fn one_after_the_other_and_one_of_them_again() {
+    let server = Server::dev();
+    for (example, wanted) in [
+        ("resource", RESOURCE),
+        ("temporal", TEMPORAL),
+        ("business", BUSINESS),
+        ("data", DATA),
+        ("plans", PLANS),
+        ("resolution", RESOLUTION),
+        ("business", BUSINESS),
+    ] {
+        run_at(&server, example, wanted);
+    }
 }

@@ -145,7 +145,9 @@ fn a_person_overrides() {
     assert!(got.is_some_and(|line| line.contains("granted")));
     let shown = server.fleet(&["conflicts", "show", &conflict]).ok();
     assert!(
-        shown.contains(&format!("by override for {winner}: incident 4711")),
+        shown.contains(&format!(
+            "settled  a person has decided, {winner} goes first: incident 4711"
+        )),
         "{shown}"
     );
     server

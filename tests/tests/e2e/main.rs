@@ -2,6 +2,7 @@
 mod apply;
 mod approvals;
 mod bank;
+mod command_line;
 mod conflict_examples;
 mod conflicts;
 mod crash;

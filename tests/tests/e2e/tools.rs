@@ -122,6 +122,69 @@ fn what_the_gates_see_is_explained() {
     assert_eq!(pruned.ok(), "- tool ledger.pay");
 }
 
+#[test]
+fn check_says_what_the_guard_would_say() {
+    let server = Server::dev();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("fleet.yaml");
+    let tool = r#"{"id": "ledger.pay", "arguments": {"required": ["amount"]}, "approval": {"assignees": [{"role": "operator"}]},
+      "cases": [{"when": {"labels": {"desk": "risk"}}, "guard": "automatic"},
+        {"when": {"scope": "dev", "parameters": {"/amount": {"above": 10}}}, "guard": "forbidden"},
+        {"when": {"parameters": {"/amount": {"above": 1000}}}, "guard": "approval"}]}"#;
+    let tool = tool.replace('\n', "");
+    let declared = format!("agents:\n  - {{id: ann, scope: dev/pay}}\ntools:\n  - {tool}\n");
+    std::fs::write(&file, declared).unwrap();
+    let loose = "warning: tool ledger.pay: cases[0] (case 1) is automatic by labels desk=risk, which callers choose themselves; \
+                 so whoever says so gets past case 2, which is forbidden.";
+    server.fleet(&["apply", "-f", path(&file)]).failed(0, loose);
+    let check = |amount: u64, more: &[&str]| {
+        let parameters = format!("{{\"amount\": {amount}}}");
+        let check = ["tools", "check", "ledger.pay", "--parameters", &parameters];
+        server.fleet(&[&check[..], more].concat())
+    };
+    check(5, &[]).failed(0, loose);
+    for (amount, more, code, words) in [
+        (5, &[][..], 0, "guard     automatic (no case holds)"),
+        (
+            2_000,
+            &[],
+            0,
+            "guard     forbidden, if scope dev (case 2: scope dev, /amount above 10)\n          \
+             approval of role:operator (case 3: /amount above 1000)",
+        ),
+        (
+            2_000,
+            &["--agent", "ann"],
+            6,
+            "guard     forbidden (case 2: scope dev, /amount above 10)",
+        ),
+        (
+            2_000,
+            &["--agent", "nobody"],
+            0,
+            "guard     approval of role:operator (case 3: /amount above 1000)",
+        ),
+        (
+            2_000,
+            &["--agent", "ann", "--label", "desk=risk"],
+            0,
+            "guard     automatic (case 1: labels desk=risk)",
+        ),
+    ] {
+        check(amount, more).failed(code, words);
+    }
+    // As it is when it is asked for.
+    let asked = ask("ann", r#"{"amount": 2000}"#);
+    server
+        .fleet(&asked)
+        .failed(6, "tool ledger.pay is forbidden in its case 2");
+    let json = check(2_000, &["--agent", "ann", "-o", "json"]).json();
+    assert_eq!(
+        json["guard"],
+        serde_json::json!([{"guard": "forbidden", "case": 2}])
+    );
+}
+
 /// Each file is written for a new server, as its page says, and what stands below it is typed.
 #[test]
 fn the_examples_of_the_page() {

@@ -29,10 +29,6 @@ const EXEMPT: &Exempt = &[
         "a table: one arm for each event",
     ),
     (
-        "crates/cli/src/commands/apply/plan.rs#make",
-        "a list: one paragraph for each section of the document, in the order they are applied",
-    ),
-    (
         "crates/replay/src/lane/mod.rs#take",
         "a list: one arm for each event, and what is asked where the record answers with it",
     ),

@@ -60,7 +60,7 @@ pub async fn get(
 
 /// Sets a connector, new or in place of the old one. Its mark is given by the server.
 ///
-/// `id` may be left out of the body: the path names it.
+/// `id` may be left out of the body: the path names it. A credential that the server cannot read, or that is none, is refused.
 #[utoipa::path(
     put,
     path = "/v1/fleets/{fleet}/connectors/{connector}",
@@ -83,6 +83,9 @@ pub async fn put(
     let named = ("id", connector.as_str());
     let mut definition: Connector =
         body.read_named(&door.caller, Operation::SetConnector, named)?;
+    door.app
+        .may_connect(&door.caller.tenant, &definition)
+        .await?;
     // No two fleets may take each other's prepared transactions for their own, wherever they run.
     let random = uuid::Uuid::now_v7().simple().to_string();
     let mark = format!("fleet:{}:{}", door.fleet, &random[20..]);

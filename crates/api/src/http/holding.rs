@@ -8,7 +8,7 @@ use crate::problem::Result;
 use axum::response::{IntoResponse, Response};
 use fleet_types::event::Finished;
 use fleet_types::permit::{self, Decision, Ending};
-use fleet_types::session::{ExtendBody, FinishBody, RenewBody};
+use fleet_types::session::{ExtendBody, FinishBody, Problem, RenewBody};
 use fleet_types::{Command, FleetId, PermitId, Reply};
 use std::sync::Arc;
 
@@ -49,7 +49,10 @@ pub async fn fail(door: Door, path: Path<(FleetId, PermitId)>, body: Unread) -> 
     tag = "permits",
     params(("fleet" = FleetId, Path, description = "The fleet."), ("permit" = PermitId, Path, description = "The permit.")),
     request_body = FinishBody,
-    responses((status = 200, body = Finished, description = "It ended; rates and costs were given back."))
+    responses(
+        (status = 200, body = Finished, description = "It ended; rates and costs were given back."),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "`cancelled`: it waited and is withdrawn, and its denial is the answer; or it stands otherwise than holding."),
+    )
 )]
 pub async fn cancel(door: Door, path: Path<(FleetId, PermitId)>, body: Unread) -> Result<Response> {
     finish(door, path, body, Ending::Cancelled).await

@@ -14,7 +14,7 @@ use std::time::Instant;
 #[command(after_help = "Examples:
   fleet audit verify                       all journals of ./fleet-data: every hash, every link, no gap
   fleet audit verify --data-dir /var/lib/fleet -o json
-  fleet audit show --seq 42                what happened at this place, from the server")]
+  fleet audit show 42                      what happened at this place, from the server")]
 pub enum Command {
     /// Verify a data directory's journals from beginning to end; exits with 5 when something is damaged
     Verify {
@@ -32,16 +32,20 @@ pub enum Command {
     },
     /// Show the entry at a place in the journal
     Show {
-        /// The place
-        #[arg(long)]
-        seq: u64,
+        /// The place, as `fleet events` shows it
+        #[arg(value_name = "SEQ", required_unless_present = "seq")]
+        place: Option<u64>,
+        /// The same
+        #[arg(long, hide = true, conflicts_with = "place")]
+        seq: Option<u64>,
     },
 }
 
 pub async fn run(global: &Global, command: Command) -> Outcome {
     match command {
         Command::Verify { data_dir, archives } => verify(global, &data_dir, archives.as_deref()),
-        Command::Show { seq } => {
+        Command::Show { place, seq } => {
+            let seq = place.or(seq).unwrap_or_default();
             let fleet = global.fleet()?;
             let head = fleet.status().await?.seq;
             if seq == 0 || seq > head.0 {

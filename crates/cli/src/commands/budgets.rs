@@ -65,7 +65,7 @@ pub struct Set {
     #[arg(long, value_parser = parse::money, value_name = "AMOUNT")]
     money: Option<u64>,
     /// At most so many tokens
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_parser = parse::tokens, value_name = "COUNT")]
     tokens: Option<u64>,
     /// Tell when so much is reached: an amount, or a count of tokens
     #[arg(long, value_name = "AMOUNT")]
@@ -96,7 +96,7 @@ pub struct Raise {
     #[arg(long, value_parser = parse::money, value_name = "AMOUNT")]
     money: Option<u64>,
     /// By so many tokens
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_parser = parse::tokens, value_name = "COUNT")]
     tokens: Option<u64>,
     /// Which account, where each has its own
     #[arg(long)]
@@ -171,15 +171,11 @@ impl Set {
             (None, Some(tokens)) => (Unit::Tokens, tokens),
             (None, None) => return Err(Failure::usage("say --money or --tokens")),
         };
+        let soft = |why: String| Failure::usage(format!("--soft: {why}"));
         let soft = match (self.soft, unit) {
             (None, _) => None,
-            (Some(text), Unit::Money) => Some(parse::money(&text).map_err(Failure::usage)?),
-            (Some(text), Unit::Tokens) => {
-                let tokens = text.replace([',', '_'], "").parse();
-                Some(tokens.map_err(|_| {
-                    Failure::usage(format!("--soft {text:?} is no count of tokens"))
-                })?)
-            }
+            (Some(text), Unit::Money) => Some(parse::money(&text).map_err(soft)?),
+            (Some(text), Unit::Tokens) => Some(parse::tokens(&text).map_err(soft)?),
         };
         Ok(Budget {
             id: self.budget,

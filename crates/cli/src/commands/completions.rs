@@ -18,7 +18,7 @@ pub fn run(arguments: Arguments) -> Outcome {
     let mut text = Vec::new();
     clap_complete::generate(
         arguments.shell,
-        &mut crate::Cli::command(),
+        &mut crate::help::dressed(crate::Cli::command()),
         "fleet",
         &mut text,
     );

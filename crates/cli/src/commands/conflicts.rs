@@ -6,7 +6,7 @@ use crate::output::{self, Detail, Row};
 use crate::{paint, parse, show};
 use clap::{Args, Subcommand, ValueEnum};
 use fleet_client::http::conflicts::{ConflictFilter, Resolve};
-use fleet_types::conflict::{Answer, Collision, Dispute, Kind, Level, Party, State, View};
+use fleet_types::conflict::{Answer, Collision, Dispute, Kind, Level, Party, State, View, Way};
 use fleet_types::{AgentId, ConflictId, Millis, PermitId, ResourcePath, Text};
 use serde::Serialize;
 
@@ -38,14 +38,13 @@ pub enum Command {
         watch: Watch,
     },
     /// Show one conflict, with its evidence
-    #[command(alias = "get")]
     Show {
         /// Which
         conflict: ConflictId,
     },
-    /// Decide who goes first; who holds goes on until it ends
+    /// Decide who goes first; who holds goes on until it is done
     Resolve(Decision),
-    /// Decide who goes first, and take it from whoever holds it
+    /// Decide who goes first, and take the resource from whoever holds it now
     Override(Decision),
     /// Offer something to settle a conflict, as one of its parties
     Answer(Offer),
@@ -271,27 +270,43 @@ impl Shown {
         let Some(resolution) = &self.0.resolution else {
             return "-".to_owned();
         };
-        let winner = resolution.winner.map(|winner| format!(" for {winner}"));
-        let reason = match resolution.reason.as_str() {
-            "" => String::new(),
-            reason => format!(": {reason}"),
-        };
-        format!(
-            "by {}{}{reason}",
-            show::word(&resolution.how),
-            winner.unwrap_or_default()
-        )
+        let how = settled(resolution.how, resolution.winner);
+        match resolution.reason.as_str() {
+            "" => how,
+            reason => format!("{how}: {reason}"),
+        }
     }
 }
 
+/// How a conflict was settled: `a person has decided, p7 goes first`.
+pub fn settled(how: Way, winner: Option<PermitId>) -> String {
+    let how = match how {
+        Way::Turn => "all have had their turns or given up",
+        Way::Priority => "turns go by priority",
+        Way::FirstCome => "turns go by who asked first",
+        Way::FairShare => "the parties take turns",
+        Way::Yield => "one has given way",
+        Way::Swap => "two have exchanged their turns",
+        Way::Split => "a holder has let go of a part",
+        Way::Defer => "one goes later",
+        Way::Vote => "there was a vote",
+        Way::Override => "a person has decided",
+    };
+    match winner {
+        Some(winner) => format!("{how}, {winner} goes first"),
+        None => how.to_owned(),
+    }
+}
+
+/// What somebody ran into, with the times of then.
 fn collision(collision: &Collision) -> String {
     format!(
         "{} {} ({}) {}: {}",
-        show::relative(collision.at),
+        show::absolute(collision.at),
         collision.agent,
         collision.permit,
         collision.action,
-        show::blocker(&collision.blocker)
+        show::blocker_then(&collision.blocker)
     )
 }
 
@@ -356,7 +371,14 @@ impl Detail for Shown {
             ("kind", show::word(&it.kind)),
             ("state", self.state()),
             ("over", self.over()),
-            ("since", show::relative(it.since)),
+            (
+                "since",
+                format!(
+                    "{} ({})",
+                    show::absolute(it.since),
+                    show::relative(it.since)
+                ),
+            ),
             (
                 "requests",
                 format!(

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   fleet connectors set -f bank-eu.yaml
   fleet connectors list
+  fleet connectors get bank-eu
   fleet connectors remove bank-eu
 
 A connector names its credential, which the server reads where it is used: a variable of its environment that begins with
@@ -31,6 +32,9 @@ pub enum Command {
         connector: ConnectorId,
     },
     /// Set a connector, as a file says
+    ///
+    /// The credential that it names must be there: a variable of the server's environment that begins with CONNECTOR_, or a file in
+    /// secrets/TENANT/ of its data directory. Whether the system itself is there is seen when it is first asked.
     Set {
         /// The file, as YAML or JSON; - reads standard input
         #[arg(short, long, value_name = "FILE")]

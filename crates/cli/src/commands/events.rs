@@ -5,7 +5,9 @@ use crate::output::{self, Format};
 use crate::show;
 use clap::Args;
 use fleet_client::Fleet;
-use fleet_types::{Event, Record, Seq, Text};
+use fleet_types::budget::Unit;
+use fleet_types::{BudgetId, Event, Record, Seq, Text};
+use std::collections::BTreeMap;
 
 /// Events shown when nothing is said of where to begin.
 const LATEST: u64 = 50;
@@ -58,11 +60,12 @@ pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
                 })
         })
     };
+    let mut units = Units::of(&fleet).await;
     let mut events = fleet.events(Some(after), None).await?;
     loop {
         let record = events.next().await?;
         if wanted(record.event.name()) {
-            show(global, &record)?;
+            show(global, &record, &mut units)?;
         }
         if record.seq >= head {
             return Ok(());
@@ -85,12 +88,14 @@ pub async fn follow(
             events.after()
         );
     }
+    let mut units = Units::of(fleet).await;
     loop {
-        show(global, &events.next().await?)?;
+        show(global, &events.next().await?, &mut units)?;
     }
 }
 
-fn show(global: &Global, record: &Record) -> Outcome {
+fn show(global: &Global, record: &Record, units: &mut Units) -> Outcome {
+    units.hear(&record.event);
     match global.output {
         Format::Json => output::write(&format!("{}\n", serde_json::to_string(record)?)),
         Format::Yaml => output::write("---\n").and_then(|()| output::raw(Format::Yaml, record)),
@@ -100,13 +105,41 @@ fn show(global: &Global, record: &Record) -> Outcome {
             record.seq.0,
             show::absolute(record.at),
             record.event.name(),
-            words(record),
+            words(record, units),
         )),
     }
 }
 
+/// In what budgets count: their events do not say.
+#[derive(Default)]
+struct Units(BTreeMap<BudgetId, Unit>);
+
+impl Units {
+    /// As the fleet's budgets are now.
+    async fn of(fleet: &Fleet) -> Units {
+        // Whoever may not see budgets is told the bare numbers.
+        let budgets = fleet.budgets().await.unwrap_or_default().into_iter();
+        Units(budgets.map(|it| (it.budget.id, it.budget.unit)).collect())
+    }
+
+    /// Hears of an event before it is shown.
+    fn hear(&mut self, event: &Event) {
+        if let Event::BudgetSet(budget) = event {
+            self.0.insert(budget.id.clone(), budget.unit);
+        }
+    }
+
+    fn amount(&self, budget: &BudgetId, value: u64) -> String {
+        match self.0.get(budget) {
+            Some(unit @ Unit::Money) => show::amount(value, *unit),
+            Some(unit @ Unit::Tokens) => format!("{} tokens", show::amount(value, *unit)),
+            None => format!("{value} (millionths of money, or tokens)"),
+        }
+    }
+}
+
 /// What happened, in one line.
-fn words(record: &Record) -> String {
+fn words(record: &Record, units: &Units) -> String {
     let by = show::actor(&record.by);
     match &record.event {
         Event::PermitGranted(e) => format!("{} {} {}", e.permit, e.request.agent, e.request.action),
@@ -115,10 +148,14 @@ fn words(record: &Record) -> String {
             e.permit,
             e.request.agent,
             e.request.action,
-            show::blocker(&e.waits_for)
+            show::blocker_then(&e.waits_for)
         ),
         Event::PermitRequeued(e) => {
-            format!("{} waits for {}", e.permit, show::blocker(&e.waits_for))
+            format!(
+                "{} waits for {}",
+                e.permit,
+                show::blocker_then(&e.waits_for)
+            )
         }
         Event::PermitDenied(e) => format!(
             "{} {}: {}: {}",
@@ -135,7 +172,7 @@ fn words(record: &Record) -> String {
         Event::PermitExtensionQueued(e) => format!(
             "{} waits for {}",
             e.extend.permit,
-            show::blocker(&e.waits_for)
+            show::blocker_then(&e.waits_for)
         ),
         Event::PermitExtensionDenied(e) => format!("{}: {}", e.denial.permit, e.denial.reason),
         Event::PermitExpired(e) => format!("{} {} {}", e.permit, e.request.agent, e.request.action),
@@ -207,8 +244,18 @@ fn words(record: &Record) -> String {
         | Event::VersionsWatched(_) => of_conflicts(record),
         Event::BudgetSet(e) => format!("{}: {} by {by}", e.id, show::amount(e.hard, e.unit)),
         Event::BudgetRemoved(e) => format!("{} by {by}", e.budget),
-        Event::BudgetToppedUp(e) => format!("{} by {}{}", e.budget, e.amount, because(&e.reason)),
-        Event::BudgetSoftReached(e) => format!("{}: {} of {}", e.budget, e.used, e.soft),
+        Event::BudgetToppedUp(e) => format!(
+            "{} by {}{}",
+            e.budget,
+            units.amount(&e.budget, e.amount),
+            because(&e.reason)
+        ),
+        Event::BudgetSoftReached(e) => format!(
+            "{}: {} used, told from {} on",
+            e.budget,
+            units.amount(&e.budget, e.used),
+            units.amount(&e.budget, e.soft)
+        ),
         Event::GraphDeclared(e) => format!("{} needs {} by {by}", e.from, e.to),
         Event::GraphUndeclared(e) => format!("{} needs {} by {by}", e.from, e.to),
         Event::ApprovalAsked(e) => format!(
@@ -338,13 +385,8 @@ fn of_conflicts(record: &Record) -> String {
             None => format!("{} to the fleet", e.conflict),
         },
         Event::ConflictResolved(e) => {
-            let winner = e.winner.map(|winner| format!(" for {winner}"));
-            let (how, winner) = (show::word(&e.how), winner.unwrap_or_default());
-            format!(
-                "{} by {how}{winner} by {by}{}",
-                e.conflict,
-                because(&e.reason)
-            )
+            let how = super::conflicts::settled(e.how, e.winner);
+            format!("{}: {how} (by {by}){}", e.conflict, because(&e.reason))
         }
         Event::PlanDeclared(e) => format!("{} of {} steps", e.plan.agent, e.plan.steps.len()),
         Event::PlanWithdrawn(e) => format!("{} by {by}", e.plan),
@@ -368,7 +410,28 @@ mod tests {
 
     #[test]
     fn a_reason_follows_a_colon() {
-        let words = |record| words(&serde_json::from_str(record).unwrap());
+        let words = |record| {
+            let units = Units([(BudgetId::parse("day").unwrap(), Unit::Money)].into());
+            words(&serde_json::from_str(record).unwrap(), &units)
+        };
+        assert_eq!(
+            words(
+                r#"{"seq":15,"at":1,"by":"local","event":{"budget.topped_up":{"budget":"day","amount":12500000,"reason":"more"}}}"#
+            ),
+            "day by 12.50: more"
+        );
+        assert_eq!(
+            words(
+                r#"{"seq":16,"at":1,"by":"system","event":{"budget.soft_reached":{"budget":"gone","used":7,"soft":5}}}"#
+            ),
+            "gone: 7 (millionths of money, or tokens) used, told from 5 (millionths of money, or tokens) on"
+        );
+        assert_eq!(
+            words(
+                r#"{"seq":17,"at":1,"by":"local","event":{"conflict.resolved":{"conflict":"c6","how":"override","winner":"p7","reason":"quarter end"}}}"#
+            ),
+            "c6: a person has decided, p7 goes first (by this machine): quarter end"
+        );
         assert_eq!(
             words(
                 r#"{"seq":15,"at":1,"by":"local","event":{"halt.released":{"halt":"h12","reason":"done"}}}"#

@@ -33,7 +33,6 @@ pub enum Command {
         watch: Watch,
     },
     /// Show one plan, and what it runs into now
-    #[command(alias = "get")]
     Show {
         /// Which
         plan: PlanId,

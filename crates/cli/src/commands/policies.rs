@@ -26,7 +26,11 @@ use std::path::{Path, PathBuf};
   fleet policies test pay.rego
   fleet policies set pay.rego --action 'payment.*' --stage observe --reason \"ticket 4711\"
   fleet policies try payment.send --agent ann --parameters '{\"amount\": 900}'
+  fleet policies list
+  fleet policies get pay
   fleet policies data set -f lists.yaml
+  fleet policies data get -o yaml
+  fleet policies remove pay --reason \"a rule does it now\"
   fleet policies rollback pay --to 2 --reason \"version 3 denied too much\"")]
 pub enum Command {
     /// List policies and what they do

@@ -25,7 +25,10 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   fleet rules set -f freeze-pay.yaml --reason \"incident 4711\"
   fleet rules list --watch
+  fleet rules get freeze-pay
+  fleet rules history freeze-pay
   fleet rules rollback freeze-pay --to 2 --reason \"version 3 stopped too much\"
+  fleet rules remove freeze-pay --reason \"accounts are frozen elsewhere now\"
   fleet rules reset runaway --reason \"its agent is mended\"")]
 pub enum Command {
     /// List rules and what they do

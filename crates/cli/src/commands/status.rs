@@ -2,25 +2,53 @@
 use crate::context::{Global, Watch};
 use crate::failure::Outcome;
 use crate::output::{self, Detail};
-use crate::{paint, show};
+use crate::{paint, parse, show};
 use clap::Args;
+use fleet_client::Kind;
+use fleet_types::Code;
 use fleet_types::instance::InstanceState;
 use fleet_types::view::Status;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// Show the fleet at a glance
 #[derive(Args)]
 #[command(after_help = "Examples:
   fleet status
   fleet status --watch 1s
+  fleet status --wait                 first waits until the server is ready, such as after `fleet dev &`
   fleet status -o json | jq .permits_waiting")]
 pub struct Arguments {
+    /// Wait until the server is there and ready, so long at most
+    #[arg(long, num_args = 0..=1, default_missing_value = "30s", value_parser = parse::duration, value_name = "TIME")]
+    wait: Option<Duration>,
     #[command(flatten)]
     watch: Watch,
 }
 
+/// How often a server is asked whether it is ready.
+const ASK_AGAIN: Duration = Duration::from_millis(100);
+
+/// Waits until the server is ready.
+async fn ready(global: &Global, within: Duration) -> Outcome {
+    let http = global.http()?;
+    let since = Instant::now();
+    while let Err(error) = http.is_ready().await {
+        let may_come = matches!(error.kind(), Kind::Unreachable | Kind::Lost)
+            || matches!(error.code(), Some(Code::Unavailable | Code::ReadOnly));
+        if !may_come || since.elapsed() >= within {
+            return Err(error.into());
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+    Ok(())
+}
+
 pub async fn run(global: &Global, arguments: Arguments) -> Outcome {
+    if let Some(within) = arguments.wait {
+        ready(global, within).await?;
+    }
     let fleet = global.fleet()?;
     arguments
         .watch

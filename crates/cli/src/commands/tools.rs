@@ -1,4 +1,6 @@
 //! `fleet tools`: actions with arguments, guards, resources and costs of their own.
+mod guard;
+
 use super::rules::{Why, case};
 use super::{apply, tell_change};
 use crate::context::{Global, Watch};
@@ -15,12 +17,15 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
 
+pub(super) use guard::warn;
+
 /// Tools
 #[derive(Subcommand)]
 #[command(after_help = "Examples:
   fleet tools check -f pay.yaml --parameters '{\"account\": \"4711\", \"amount\": 900}'
   fleet tools set -f pay.yaml --reason \"ticket 4711\"
   fleet tools list
+  fleet tools show ledger.pay
   fleet tools remove ledger.pay")]
 pub enum Command {
     /// List registered tools
@@ -29,7 +34,6 @@ pub enum Command {
         watch: Watch,
     },
     /// Show one tool
-    #[command(alias = "get")]
     Show {
         /// Which
         tool: ActionName,
@@ -49,13 +53,19 @@ pub enum Command {
         #[command(flatten)]
         why: Why,
     },
-    /// What a tool would make of arguments: which are wrong, what it touches, what it costs. With --file it needs no server
+    /// What a tool would make of arguments: which are wrong, what its guard says, what it touches, what it costs
     Check(Check),
 }
 
-/// What to check.
+/// What a tool would make of arguments: which are wrong, what its guard says, what it touches, what it costs
+///
+/// With --file it needs no server, unless --agent is given. Exits with 6 where the arguments are wrong or the guard forbids.
 #[derive(Args)]
 #[command(group = clap::ArgGroup::new("which").required(true))]
+#[command(after_help = "Examples:
+  fleet tools check -f pay.yaml
+  fleet tools check -f pay.yaml --parameters '{\"account\": \"4711\", \"amount\": 900}'
+  fleet tools check ledger.pay --parameters '{\"account\": \"4711\"}' --agent ann --label desk=risk")]
 pub struct Check {
     /// A registered tool
     #[arg(group = "which")]
@@ -66,6 +76,8 @@ pub struct Check {
     /// The arguments, as a JSON object; absent: only the tool itself is looked at
     #[arg(long, value_name = "JSON")]
     parameters: Option<String>,
+    #[command(flatten)]
+    caller: guard::Caller,
 }
 
 pub async fn run(global: &Global, command: Command) -> Outcome {
@@ -82,9 +94,14 @@ pub async fn run(global: &Global, command: Command) -> Outcome {
         }
         Command::Set { file, why } => {
             let tool: Tool = apply::read_one(&file)?;
-            compiled(&tool)?;
+            is_right(&tool)?;
+            warn(&tool);
             let changed = global.fleet()?.put_tool_because(&tool, &why.reason).await?;
-            let words = format!("tool {} is registered: {}", tool.id, guard(&tool));
+            let words = format!(
+                "tool {} is registered: {}",
+                tool.id,
+                guards(&tool).join(", ")
+            );
             tell_change(changed.changed, &words);
             Ok(())
         }
@@ -104,6 +121,9 @@ struct Checked {
     tool: ActionName,
     /// Arguments that are not what it takes.
     faults: Vec<Fault>,
+    /// What the guard says: the last, unless the condition of one before it holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    guard: Vec<guard::Says>,
     /// What follows from them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     resources: Vec<Claim>,
@@ -117,11 +137,10 @@ async fn check(global: &Global, wanted: Check) -> Outcome {
         (None, Some(file)) => apply::read_one(&file)?,
         (None, None) => return Err(Failure::usage("say which tool, or --file")),
     };
-    fleet_core::check_tool(&tool)
-        .map_err(|wrong| Failure::usage(format!("tool {}: {}", tool.id, wrong.message)))?;
-    let schema = compiled(&tool)?;
+    let schema = is_right(&tool)?;
+    warn(&tool);
     let Some(parameters) = wanted.parameters else {
-        eprintln!("tool {} is right: {}", tool.id, guard(&tool));
+        eprintln!("tool {} is right: {}", tool.id, guards(&tool).join(", "));
         return Ok(());
     };
     let parameters: Map<String, Value> = serde_json::from_str(&parameters)
@@ -129,6 +148,7 @@ async fn check(global: &Global, wanted: Check) -> Outcome {
     let mut checked = Checked {
         tool: tool.id.clone(),
         faults: schema.map_or_else(Vec::new, |schema| schema.check(&parameters)),
+        guard: Vec::new(),
         resources: Vec::new(),
         cost: Cost::ZERO,
     };
@@ -138,16 +158,22 @@ async fn check(global: &Global, wanted: Check) -> Outcome {
             Err(faults) => checked.faults = faults,
         }
     }
-    let is_wrong = !checked.faults.is_empty();
+    if checked.faults.is_empty() {
+        let claims = &checked.resources;
+        checked.guard = guard::says(global, &tool, &parameters, claims, wanted.caller).await?;
+    }
+    let is_refused = checked.guard.last().is_none_or(guard::Says::forbids);
     output::detail(global.output, &checked)?;
-    match is_wrong {
+    match is_refused {
         true => Err(Failure::told(exit::DENIED)),
         false => Ok(()),
     }
 }
 
-/// The schema of its arguments, if it has one, compiled here, where a fault can be shown in its place.
-pub(super) fn compiled(tool: &Tool) -> Outcome<Option<fleet_schema::Compiled>> {
+/// Whether a tool makes sense; the schema of its arguments, if it has one. Looked at here, before anything is done.
+pub(super) fn is_right(tool: &Tool) -> Outcome<Option<fleet_schema::Compiled>> {
+    fleet_core::check_tool(tool)
+        .map_err(|wrong| Failure::usage(format!("tool {}: {}", tool.id, wrong.message)))?;
     let Some(schema) = &tool.arguments else {
         return Ok(None);
     };
@@ -157,11 +183,6 @@ pub(super) fn compiled(tool: &Tool) -> Outcome<Option<fleet_schema::Compiled>> {
             tool.id, fault.argument, fault.wanted
         ))
     })
-}
-
-/// `automatic, forbidden for /amount above 900`.
-fn guard(tool: &Tool) -> String {
-    guards(tool).join(", ")
 }
 
 /// Where no case decides, then each case.
@@ -197,7 +218,7 @@ impl Row for Shown {
         &["TOOL", "VERSION", "GUARD", "RESOURCES", "DESCRIPTION"];
     fn cells(&self) -> Vec<String> {
         let tool = &self.0.tool;
-        let shown = guard(tool);
+        let shown = guards(tool).join(", ");
         let shown = match tool.guard {
             Guard::Automatic => shown,
             Guard::Approval => paint::waiting(&shown),
@@ -258,6 +279,7 @@ impl Detail for Checked {
             lines.push(("wrong", show::joined(&wrong, "\n", "-")));
             return lines;
         }
+        lines.push(("guard", guard::lines(&self.guard)));
         let claims = self.resources.iter();
         let claims: Vec<String> = claims
             .map(|claim| format!("{} {}", claim.path, show::word(&claim.mode)))

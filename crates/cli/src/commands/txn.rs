@@ -25,7 +25,11 @@ use std::time::Duration;
   fleet txn enlist t17 eu --postgres bank-eu --agent ann     then prepare under the name it tells
   fleet txn commit t17 --agent ann
   fleet txn begin -f trip.yaml                               a saga
+  fleet txn list --watch
   fleet txn show t17
+  fleet txn log t17
+  fleet txn abort t17 --reason \"the order was withdrawn\"
+  fleet txn report t17 car do done                           for a participant without a session
   fleet txn resolve t17 eu --as committed --reason \"seen in the bank's own journal\"")]
 pub enum Command {
     /// List transactions that are not over

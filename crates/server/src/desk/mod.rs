@@ -57,13 +57,7 @@ impl Desks {
         outside: Outside,
         default: &TenantId,
     ) -> Result<Desks, String> {
-        let secrets = Secrets {
-            dir: outside
-                .secrets
-                .clone()
-                .unwrap_or_else(|| data.join("secrets")),
-            environment_of: default.clone(),
-        };
+        let secrets = secrets(&outside, data, default);
         let tools = Arc::new(Tools {
             executors: Executors::new(secrets)?,
             outside,
@@ -76,6 +70,15 @@ impl Desks {
     pub async fn stop(mut self) {
         self.running.abort();
         let _ = (&mut self.running).await; // It was told to end.
+    }
+}
+
+/// Where credentials are kept.
+pub fn secrets(outside: &Outside, data: &Path, default: &TenantId) -> Secrets {
+    let elsewhere = outside.secrets.clone();
+    Secrets {
+        dir: elsewhere.unwrap_or_else(|| data.join("secrets")),
+        environment_of: default.clone(),
     }
 }
 

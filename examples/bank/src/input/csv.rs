@@ -45,12 +45,12 @@ pub struct BadRow {
 /// # Errors
 /// When the file cannot be read, or its header is not as documented.
 pub fn read(path: &Path, seed: u64, duplicates_percent: u8) -> Result<Input, Error> {
-    let what = || format!("input {}", path.display());
-    let file = std::fs::File::open(path).map_err(Error::io(what()))?;
-    parse(file, seed, duplicates_percent).map_err(|why| Error::Input {
+    let wrong = |why: String| Error::Input {
         path: path.to_owned(),
         why,
-    })
+    };
+    let file = std::fs::File::open(path).map_err(|error| wrong(error.to_string()))?;
+    parse(file, seed, duplicates_percent).map_err(wrong)
 }
 
 /// Where each column stands.

@@ -33,53 +33,67 @@ const SHOWN_MAX: usize = 50;
 /// A longer line is of a program's making, and is not drawn.
 const LINE_BYTES_MAX: usize = 10_000;
 
-/// What a file declares. A section that is absent is left alone.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Document {
-    /// The fleet's own settings; what is left out of them takes its default.
-    pub settings: Option<Settings>,
-    /// Nodes of the tree.
-    pub scopes: Option<Vec<Scope>>,
-    /// The catalogue of actions.
-    pub actions: Option<Vec<Action>>,
-    /// Agents, each version by itself.
-    pub agents: Option<Vec<Definition>>,
-    /// Groups across scopes.
-    pub groups: Option<Vec<Group>>,
-    /// Limits.
-    pub limits: Option<Vec<Limit>>,
-    /// Rules.
-    pub rules: Option<Vec<Rule>>,
-    /// Policies.
-    pub policies: Option<Vec<Declared>>,
-    /// Tools.
-    pub tools: Option<Vec<Tool>>,
-    /// Budgets.
-    pub budgets: Option<Vec<Budget>>,
-    /// Ways to outside systems that take part in transactions.
-    pub connectors: Option<Vec<Connector>>,
-    /// Declared edges of the dependency graph.
-    pub graph: Option<Vec<Edge>>,
-    /// Tests of the rules: not part of the fleet, and for `fleet rules test` only.
-    pub tests: Option<Vec<Test>>,
+/// The sections: what stands in each, and by what nothing may stand there twice.
+macro_rules! sections {
+    ($($(#[$doc:meta])* $section:ident: $type:ty, $name:expr;)*) => {
+        /// What a file declares. A section that is absent is left alone.
+        #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        pub struct Document {
+            /// The fleet's own settings; what is left out of them takes its default.
+            pub settings: Option<Settings>,
+            $($(#[$doc])* pub $section: Option<Vec<$type>>,)*
+        }
+
+        const SECTIONS: &[&str] = &["settings", $(stringify!($section)),*];
+
+        impl Document {
+            /// Sections with the names in them.
+            fn names(&self) -> Vec<(&'static str, Vec<String>)> {
+                vec![$({
+                    let name: fn(&$type) -> String = $name;
+                    let named = self.$section.iter().flatten().map(name);
+                    (stringify!($section), named.collect())
+                }),*]
+            }
+        }
+
+        /// Tries an entry of a section that is a list.
+        fn try_entry_of(section: &str, tree: &Place, entry: &Place, way: &[Step], text: &str, notes: &mut Vec<Mistake>) {
+            match section {
+                $(stringify!($section) => try_entry::<$type>(tree, entry, way, text, notes),)*
+                _ => {} // It has been noted that there is none such.
+            }
+        }
+    };
 }
 
-const SECTIONS: [&str; 13] = [
-    "settings",
-    "scopes",
-    "actions",
-    "agents",
-    "groups",
-    "limits",
-    "rules",
-    "policies",
-    "tools",
-    "budgets",
-    "connectors",
-    "graph",
-    "tests",
-];
+sections! {
+    /// Nodes of the tree.
+    scopes: Scope, |it| it.path.to_string();
+    /// The catalogue of actions.
+    actions: Action, |it| it.pattern.to_string();
+    /// Agents, each version by itself.
+    agents: Definition, |it| format!("{} version {}", it.id, it.version);
+    /// Groups across scopes.
+    groups: Group, |it| it.id.to_string();
+    /// Limits.
+    limits: Limit, |it| it.id.to_string();
+    /// Rules.
+    rules: Rule, |it| it.id.to_string();
+    /// Policies.
+    policies: Declared, |it| it.id.to_string();
+    /// Tools.
+    tools: Tool, |it| it.id.to_string();
+    /// Budgets.
+    budgets: Budget, |it| it.id.to_string();
+    /// Ways to outside systems that take part in transactions.
+    connectors: Connector, |it| it.id.to_string();
+    /// Declared edges of the dependency graph.
+    graph: Edge, |it| format!("{} needs {}", it.from, it.to);
+    /// Tests of the rules: not part of the fleet, and for `fleet rules test` only.
+    tests: Test, |it| it.name.to_string();
+}
 
 /// Something wrong, and where.
 #[derive(Debug)]
@@ -122,87 +136,10 @@ impl Document {
 
     /// Names that are declared twice.
     fn repeats(&self, tree: &Place, text: &str) -> Vec<Mistake> {
-        let names = |section: &str| -> Vec<String> {
-            match section {
-                "scopes" => self
-                    .scopes
-                    .iter()
-                    .flatten()
-                    .map(|scope| scope.path.to_string())
-                    .collect(),
-                "actions" => self
-                    .actions
-                    .iter()
-                    .flatten()
-                    .map(|action| action.pattern.to_string())
-                    .collect(),
-                "agents" => self
-                    .agents
-                    .iter()
-                    .flatten()
-                    .map(|agent| format!("{} version {}", agent.id, agent.version))
-                    .collect(),
-                "groups" => self
-                    .groups
-                    .iter()
-                    .flatten()
-                    .map(|group| group.id.to_string())
-                    .collect(),
-                "limits" => self
-                    .limits
-                    .iter()
-                    .flatten()
-                    .map(|limit| limit.id.to_string())
-                    .collect(),
-                "rules" => self
-                    .rules
-                    .iter()
-                    .flatten()
-                    .map(|rule| rule.id.to_string())
-                    .collect(),
-                "policies" => self
-                    .policies
-                    .iter()
-                    .flatten()
-                    .map(|policy| policy.id.to_string())
-                    .collect(),
-                "tools" => self
-                    .tools
-                    .iter()
-                    .flatten()
-                    .map(|tool| tool.id.to_string())
-                    .collect(),
-                "budgets" => self
-                    .budgets
-                    .iter()
-                    .flatten()
-                    .map(|budget| budget.id.to_string())
-                    .collect(),
-                "connectors" => self
-                    .connectors
-                    .iter()
-                    .flatten()
-                    .map(|connector| connector.id.to_string())
-                    .collect(),
-                "graph" => self
-                    .graph
-                    .iter()
-                    .flatten()
-                    .map(|edge| format!("{} needs {}", edge.from, edge.to))
-                    .collect(),
-                "tests" => self
-                    .tests
-                    .iter()
-                    .flatten()
-                    .map(|test| test.name.to_string())
-                    .collect(),
-                _ => Vec::new(),
-            }
-        };
         let mut mistakes = Vec::new();
-        for section in SECTIONS {
+        for (section, names) in self.names() {
             let mut seen = BTreeSet::new();
-            for (at, name) in names(section).into_iter().enumerate() {
+            for (at, name) in names.into_iter().enumerate() {
                 if !seen.insert(name.clone()) {
                     let way = [Step::Of(section.to_owned()), Step::At(at)];
                     mistakes.push(Mistake {
@@ -268,21 +205,7 @@ fn mistakes(tree: &Place, text: &str) -> Vec<Mistake> {
             (_, Node::List(entries)) => {
                 for (at, entry) in entries.iter().enumerate() {
                     let way = [Step::Of(name.value.clone()), Step::At(at)];
-                    let notes = &mut mistakes;
-                    match name.value.as_str() {
-                        "scopes" => try_entry::<Scope>(tree, entry, &way, text, notes),
-                        "actions" => try_entry::<Action>(tree, entry, &way, text, notes),
-                        "agents" => try_entry::<Definition>(tree, entry, &way, text, notes),
-                        "groups" => try_entry::<Group>(tree, entry, &way, text, notes),
-                        "limits" => try_entry::<Limit>(tree, entry, &way, text, notes),
-                        "rules" => try_entry::<Rule>(tree, entry, &way, text, notes),
-                        "graph" => try_entry::<Edge>(tree, entry, &way, text, notes),
-                        "policies" => try_entry::<Declared>(tree, entry, &way, text, notes),
-                        "connectors" => try_entry::<Connector>(tree, entry, &way, text, notes),
-                        "tools" => try_entry::<Tool>(tree, entry, &way, text, notes),
-                        "tests" => try_entry::<Test>(tree, entry, &way, text, notes),
-                        _ => try_entry::<Budget>(tree, entry, &way, text, notes),
-                    }
+                    try_entry_of(&name.value, tree, entry, &way, text, &mut mistakes);
                 }
             }
             (_, Node::Scalar(Value::Null)) => {}

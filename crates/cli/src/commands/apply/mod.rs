@@ -5,6 +5,7 @@ mod declared;
 mod document;
 mod plan;
 pub mod rule_file;
+mod things;
 mod tree;
 
 pub use declared::Declared;
@@ -18,7 +19,7 @@ use crate::output::{self, Format};
 use crate::{exit, paint, show};
 use clap::Args;
 use fleet_client::Fleet;
-use plan::Verb;
+use plan::{Change, Verb};
 use rule_file::RuleFile;
 use serde::de::DeserializeOwned;
 use std::fs::File;
@@ -28,12 +29,15 @@ use std::path::{Path, PathBuf};
 /// Longest file: ten thousand of everything, with room.
 const FILE_BYTES_MAX: u64 = 16 << 20;
 
+/// So many changes that were not made are named.
+const LEFT_NAMED: usize = 10;
+
 /// Make a fleet as a file declares it
 ///
 /// The file has the sections settings, scopes, actions, agents, groups, limits, rules, policies, tools, budgets, connectors and
 /// graph, and may have tests of its rules, which `fleet rules test` carries out. What it does not mention is left alone, unless
-/// --prune is given. Shows
-/// what it changes; a second run changes nothing.
+/// --prune is given. Shows what it changes; a second run changes nothing. What would be more of a kind than a fleet may have is
+/// refused before anything is changed.
 #[derive(Args)]
 #[command(after_help = "Examples:
   fleet apply -f fleet.yaml --dry-run
@@ -123,19 +127,33 @@ async fn carry_out(fleet: &Fleet, plan: &Plan) -> Outcome {
         .filter(|change| change.verb != Verb::Unchanged)
         .collect();
     for (done, change) in changes.iter().enumerate() {
-        change.step.carry_out(fleet).await.map_err(|error| {
+        if let Err(error) = change.step.carry_out(fleet).await {
             let failure = Failure::from(error).during(format!("{} {}", change.kind, change.name));
-            if done == 0 {
-                failure
-            } else {
-                failure.advise(format!(
-                    "{done} of {} changes were made before; mend this and apply again",
-                    changes.len()
-                ))
-            }
-        })?;
+            return Err(match done {
+                0 => failure.advise("nothing was changed"),
+                _ => failure.advise(halfway(&changes, done)),
+            });
+        }
     }
     Ok(())
+}
+
+/// `2 of 5 changes were made, the last of them rule a; not made: tool b, tool c and 1 more; mend this and apply again`.
+fn halfway(changes: &[&Change], done: usize) -> String {
+    let name = |change: &Change| format!("{} {}", change.kind, change.name);
+    let left = &changes[done..];
+    let named: Vec<String> = left.iter().take(LEFT_NAMED).map(|it| name(it)).collect();
+    let more = match left.len().saturating_sub(LEFT_NAMED) {
+        0 => String::new(),
+        more => format!(" and {} more", show::number(more as u64)),
+    };
+    format!(
+        "{} of {} changes were made, the last of them {}; not made: {}{more}; mend this and apply again",
+        show::number(done as u64),
+        show::number(changes.len() as u64),
+        name(changes[done - 1]),
+        named.join(", ")
+    )
 }
 
 fn show_plan(global: &Global, plan: &Plan) -> Outcome {

@@ -1,26 +1,14 @@
 //! What must change so that a fleet is as declared.
 use super::Document;
+use super::things::{AnyThing, Done, Thing, Unmarked};
 use crate::commands::tools;
-use crate::failure::Outcome;
-use fleet_client::http::AgentFilter;
-use fleet_client::{Error, Fleet};
-use fleet_types::action::Action;
-use fleet_types::agent::Definition;
-use fleet_types::budget::Budget;
-use fleet_types::connector::{Connector, Mark};
-use fleet_types::graph::view::{Filter, Source};
-use fleet_types::graph::{Edge, Ends};
-use fleet_types::group::Group;
-use fleet_types::limit::Limit;
+use crate::exit;
+use crate::failure::{Failure, Outcome};
+use crate::show;
+use fleet_client::Fleet;
 use fleet_types::policy::Policy;
-use fleet_types::rule::Rule;
-use fleet_types::scope::Scope;
 use fleet_types::settings::Settings;
-use fleet_types::tool::Tool;
-use fleet_types::{
-    ActionName, AgentId, BudgetId, Code, ConnectorId, GroupId, LimitId, Pattern, PolicyId, RuleId,
-    ScopePath, view,
-};
+use fleet_types::{AgentId, ScopePath};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,122 +52,97 @@ pub enum Verb {
 
 /// How it is done.
 pub(super) enum Step {
-    Settings(Box<Settings>),
-    Scope(Scope),
-    Action(Action),
-    Agent(Box<Definition>),
-    Group(Group),
-    Limit(Box<Limit>),
-    Rule(Box<Rule>),
-    Policy(Box<Policy>),
-    Tool(Box<Tool>),
-    Budget(Box<Budget>),
-    Connector(Box<Connector>),
-    Edge(Edge),
-    RemoveScope(ScopePath),
-    RemoveAction(Pattern),
-    RemoveAgent(AgentId),
-    RemoveGroup(GroupId),
-    RemoveLimit(LimitId),
-    RemoveRule(RuleId),
-    RemovePolicy(PolicyId),
-    RemoveTool(ActionName),
-    RemoveBudget(BudgetId),
-    RemoveConnector(ConnectorId),
-    RemoveEdge(Ends),
+    Configure(Box<Settings>),
+    Put(Box<dyn AnyThing>),
+    Remove(Box<dyn AnyThing>),
 }
 
 impl Step {
-    pub async fn carry_out(&self, fleet: &Fleet) -> Result<(), Error> {
-        let done = match self {
-            Step::Settings(settings) => fleet.put_settings(settings).await,
-            Step::Scope(scope) => fleet.put_scope(scope).await,
-            Step::Action(action) => fleet.put_action(action).await,
-            Step::Agent(agent) => fleet.put_agent(agent).await,
-            Step::Group(group) => fleet.put_group(group).await,
-            Step::Limit(limit) => fleet.put_limit(limit).await,
-            Step::Rule(rule) => fleet.put_rule(rule).await,
-            Step::Policy(policy) => fleet.put_policy(policy).await,
-            Step::Tool(tool) => fleet.put_tool(tool).await,
-            Step::Budget(budget) => fleet.put_budget(budget).await,
-            Step::Connector(connector) => fleet.put_connector(connector).await,
-            Step::Edge(edge) => fleet.declare_edge(edge).await,
-            Step::RemoveScope(path) => fleet.remove_scope(path).await,
-            Step::RemoveAction(pattern) => fleet.remove_action(pattern).await,
-            Step::RemoveAgent(agent) => fleet.remove_agent(agent).await,
-            Step::RemoveGroup(group) => fleet.remove_group(group).await,
-            Step::RemoveLimit(limit) => fleet.remove_limit(limit).await,
-            Step::RemoveRule(rule) => fleet.remove_rule(rule).await,
-            Step::RemovePolicy(policy) => fleet.remove_policy(policy).await,
-            Step::RemoveTool(tool) => fleet.remove_tool(tool).await,
-            Step::RemoveBudget(budget) => fleet.remove_budget(budget).await,
-            Step::RemoveConnector(connector) => fleet.remove_connector(connector).await,
-            Step::RemoveEdge(ends) => fleet.undeclare_edge(ends).await,
-        };
-        match done {
-            // A node of the tree goes by itself when the last thing in it does.
-            Err(error)
-                if error.code() == Some(Code::NotFound) && matches!(self, Step::RemoveScope(_)) =>
-            {
-                Ok(())
+    pub fn carry_out<'a>(&'a self, fleet: &'a Fleet) -> Done<'a> {
+        match self {
+            Step::Configure(settings) => {
+                Box::pin(async move { fleet.put_settings(settings).await.map(drop) })
             }
-            done => done.map(drop),
+            Step::Put(thing) => thing.put(fleet),
+            Step::Remove(thing) => thing.remove(fleet),
         }
     }
 }
 
 /// Compares what is declared with what is there, by name.
-struct Comparison {
+struct Comparison<'a> {
+    fleet: &'a Fleet,
     changes: Vec<Change>,
     removals: Vec<Change>,
     prune: bool,
 }
 
-impl Comparison {
-    /// One section. `there`: what is there now, by name, as it would have to be declared.
-    fn section<T: Serialize + PartialEq>(
+impl Comparison<'_> {
+    /// One section, where it is declared; what `may_go` holds of may be removed.
+    async fn section<T: Thing>(
         &mut self,
-        kind: &'static str,
         declared: Option<Vec<T>>,
-        there: &BTreeMap<String, T>,
-        name: impl Fn(&T) -> String,
-        step: impl Fn(T) -> Step,
-        remove: impl Fn(&T) -> Option<Step>,
-    ) {
-        let Some(declared) = declared else { return };
+        may_go: impl Fn(&T) -> bool,
+    ) -> Outcome {
+        let Some(declared) = declared else {
+            return Ok(());
+        };
+        let there = T::there(self.fleet).await?.into_iter();
+        let there: BTreeMap<String, T> = there.map(|thing| (thing.name(), thing)).collect();
         let mut named = BTreeSet::new();
+        let mut count = there.len();
         for thing in declared {
-            let name = name(&thing);
+            let name = thing.name();
             named.insert(name.clone());
             let (verb, differences) = match there.get(&name) {
                 None => (Verb::Create, Vec::new()),
                 Some(old) if *old == thing => (Verb::Unchanged, Vec::new()),
                 Some(old) => (Verb::Update, differences(old, &thing)),
             };
+            count += usize::from(verb == Verb::Create);
             self.changes.push(Change {
                 verb,
-                kind,
+                kind: T::KIND,
                 name,
                 differences,
-                step: step(thing),
+                step: Step::Put(Box::new(thing)),
             });
         }
+        check_count::<T>(count, there.len())?;
         if !self.prune {
-            return;
+            return Ok(());
         }
-        for (name, thing) in there.iter().rev() {
-            if !named.contains(name)
-                && let Some(step) = remove(thing)
-            {
+        for (name, thing) in there.into_iter().rev() {
+            if !named.contains(&name) && may_go(&thing) {
                 self.removals.push(Change {
                     verb: Verb::Remove,
-                    kind,
-                    name: name.clone(),
+                    kind: T::KIND,
+                    name,
                     differences: Vec::new(),
-                    step,
+                    step: Step::Remove(Box::new(thing)),
                 });
             }
         }
+        Ok(())
+    }
+}
+
+/// Whether there may be so many of a kind: the server would say so too, but halfway. What is removed goes last.
+fn check_count<T: Thing>(count: usize, there: usize) -> Outcome {
+    match T::COUNT_MAX {
+        Some(most) if count > most => {
+            let (kind, shown) = (T::KIND, |count: usize| show::number(count as u64));
+            let words = format!(
+                "with what is declared there would be {} of the kind {kind}, and a fleet has at most {}; nothing was changed",
+                shown(count),
+                shown(most)
+            );
+            Err(Failure::new(exit::CONFLICT, words).advise(format!(
+                "there are {} now: declare fewer, or remove some first (what --prune removes goes last, and counts until then)",
+                shown(there)
+            )))
+        }
+        Some(_) | None => Ok(()),
     }
 }
 
@@ -187,7 +150,7 @@ impl Plan {
     /// Looks at the fleet and compares; asks only for the sections that are declared.
     ///
     /// # Errors
-    /// When the server refuses or is not there, or a file of a policy is not right.
+    /// When the server refuses or is not there, a file of a policy is not right, or a bound would be passed.
     pub async fn make(
         fleet: &Fleet,
         document: Document,
@@ -195,257 +158,65 @@ impl Plan {
         prune: bool,
     ) -> Outcome<Plan> {
         let mut all = Comparison {
+            fleet,
             changes: Vec::new(),
             removals: Vec::new(),
             prune,
         };
         if let Some(settings) = document.settings {
             let there = fleet.settings().await?;
-            let verb = if settings == there {
-                Verb::Unchanged
-            } else {
-                Verb::Update
-            };
             all.changes.push(Change {
-                verb,
+                verb: match settings == there {
+                    true => Verb::Unchanged,
+                    false => Verb::Update,
+                },
                 kind: "settings",
                 name: fleet.id().to_string(),
                 differences: differences(&there, &settings),
-                step: Step::Settings(Box::new(settings)),
+                step: Step::Configure(Box::new(settings)),
             });
         }
-        let agents = if document.agents.is_some() {
-            fleet.agents(&AgentFilter::default()).await?
-        } else {
-            Vec::new()
-        };
         if let Some(declared) = document.scopes {
-            let scopes = fleet.scopes().await?;
-            let used: BTreeSet<ScopePath> = scopes
-                .iter()
-                .filter(|scope| scope.agents > 0)
-                .map(|scope| scope.path.clone())
-                .collect();
-            let there = by_name(scopes.into_iter().map(scope_of), |scope| {
-                scope.path.to_string()
-            });
+            let scopes = fleet.scopes().await?.into_iter();
+            let used = scopes.filter(|scope| scope.agents > 0);
+            let used: BTreeSet<ScopePath> = used.map(|scope| scope.path).collect();
             let kept: Vec<ScopePath> = declared.iter().map(|scope| scope.path.clone()).collect();
-            let remove = |scope: &Scope| {
-                let needed =
-                    used.contains(&scope.path) || kept.iter().any(|path| scope.path.covers(path));
-                (!needed).then(|| Step::RemoveScope(scope.path.clone()))
+            let is_needed = |scope: &ScopePath| {
+                used.contains(scope) || kept.iter().any(|path| scope.covers(path))
             };
-            all.section(
-                "scope",
-                Some(declared),
-                &there,
-                |scope| scope.path.to_string(),
-                Step::Scope,
-                remove,
-            );
+            all.section(Some(declared), |scope| !is_needed(&scope.path))
+                .await?;
         }
-        if document.actions.is_some() {
-            let there = by_name(fleet.actions().await?.into_iter(), |action| {
-                action.pattern.to_string()
-            });
-            let remove = |action: &Action| Some(Step::RemoveAction(action.pattern.clone()));
-            all.section(
-                "action",
-                document.actions,
-                &there,
-                |action| action.pattern.to_string(),
-                Step::Action,
-                remove,
-            );
-        }
+        all.section(document.actions, |_| true).await?;
         if let Some(declared) = document.agents {
             let kept: BTreeSet<AgentId> = declared.iter().map(|agent| agent.id.clone()).collect();
-            let there = by_name(agents.into_iter().map(|agent| agent.definition), agent_name);
-            let remove = |agent: &Definition| {
-                (!kept.contains(&agent.id)).then(|| Step::RemoveAgent(agent.id.clone()))
-            };
-            all.section(
-                "agent",
-                Some(declared),
-                &there,
-                agent_name,
-                |agent| Step::Agent(Box::new(agent)),
-                remove,
-            );
+            all.section(Some(declared), |agent| !kept.contains(&agent.id))
+                .await?;
         }
-        if document.groups.is_some() {
-            let there = by_name(fleet.groups().await?.into_iter(), |group| {
-                group.id.to_string()
-            });
-            let remove = |group: &Group| Some(Step::RemoveGroup(group.id.clone()));
-            all.section(
-                "group",
-                document.groups,
-                &there,
-                |group| group.id.to_string(),
-                Step::Group,
-                remove,
-            );
-        }
-        if document.limits.is_some() {
-            let there = by_name(
-                fleet.limits().await?.into_iter().map(|limit| limit.limit),
-                |limit| limit.id.to_string(),
-            );
-            let remove = |limit: &Limit| Some(Step::RemoveLimit(limit.id.clone()));
-            all.section(
-                "limit",
-                document.limits,
-                &there,
-                |limit| limit.id.to_string(),
-                |limit| Step::Limit(Box::new(limit)),
-                remove,
-            );
-        }
-        if document.rules.is_some() {
-            let there = by_name(
-                fleet.rules().await?.into_iter().map(|rule| rule.rule),
-                |rule| rule.id.to_string(),
-            );
-            let remove = |rule: &Rule| Some(Step::RemoveRule(rule.id.clone()));
-            all.section(
-                "rule",
-                document.rules,
-                &there,
-                |rule| rule.id.to_string(),
-                |rule| Step::Rule(Box::new(rule)),
-                remove,
-            );
-        }
+        all.section(document.groups, |_| true).await?;
+        all.section(document.limits, |_| true).await?;
+        all.section(document.rules, |_| true).await?;
         if let Some(declared) = document.policies {
-            let declared: Outcome<Vec<Policy>> =
-                declared.into_iter().map(|it| it.read(folder)).collect();
-            let there = by_name(
-                fleet.policies().await?.into_iter().map(|it| it.policy),
-                |policy| policy.id.to_string(),
-            );
-            let remove = |policy: &Policy| Some(Step::RemovePolicy(policy.id.clone()));
-            all.section(
-                "policy",
-                Some(declared?),
-                &there,
-                |policy| policy.id.to_string(),
-                |policy| Step::Policy(Box::new(policy)),
-                remove,
-            );
+            let declared = declared.into_iter().map(|it| it.read(folder));
+            let declared: Outcome<Vec<Policy>> = declared.collect();
+            all.section(Some(declared?), |_| true).await?;
         }
-        if let Some(declared) = &document.tools {
-            for tool in declared {
-                tools::compiled(tool)?;
-            }
-            let there = by_name(fleet.tools().await?.into_iter().map(|it| it.tool), |tool| {
-                tool.id.to_string()
-            });
-            let remove = |tool: &Tool| Some(Step::RemoveTool(tool.id.clone()));
-            all.section(
-                "tool",
-                document.tools,
-                &there,
-                |tool| tool.id.to_string(),
-                |tool| Step::Tool(Box::new(tool)),
-                remove,
-            );
+        for tool in document.tools.iter().flatten() {
+            tools::is_right(tool)?;
+            tools::warn(tool);
         }
-        if document.budgets.is_some() {
-            let there = by_name(
-                fleet
-                    .budgets()
-                    .await?
-                    .into_iter()
-                    .map(|budget| budget.budget),
-                |budget| budget.id.to_string(),
-            );
-            let remove = |budget: &Budget| Some(Step::RemoveBudget(budget.id.clone()));
-            all.section(
-                "budget",
-                document.budgets,
-                &there,
-                |budget| budget.id.to_string(),
-                |budget| Step::Budget(Box::new(budget)),
-                remove,
-            );
-        }
-        if let Some(mut declared) = document.connectors {
-            let there = fleet.connectors().await?.into_iter();
-            let there = by_name(there.map(unmarked), |it| it.id.to_string());
-            // Marks are the server's.
-            declared.iter_mut().for_each(|it| it.mark = Mark::default());
-            let remove = |it: &Connector| Some(Step::RemoveConnector(it.id.clone()));
-            all.section(
-                "connector",
-                Some(declared),
-                &there,
-                |it| it.id.to_string(),
-                |it| Step::Connector(Box::new(it)),
-                remove,
-            );
-        }
-        if document.graph.is_some() {
-            let there = by_name(declared_edges(fleet).await?.into_iter(), edge_name);
-            let remove = |edge: &Edge| Some(Step::RemoveEdge(edge.ends()));
-            all.section(
-                "edge",
-                document.graph,
-                &there,
-                edge_name,
-                Step::Edge,
-                remove,
-            );
-        }
-        let Comparison {
-            mut changes,
-            removals,
-            ..
-        } = all;
+        all.section(document.tools, |_| true).await?;
+        all.section(document.budgets, |_| true).await?;
+        let connectors = document.connectors.map(|declared| {
+            let declared = declared.into_iter();
+            declared.map(Unmarked::unmarked).collect::<Vec<_>>()
+        });
+        all.section(connectors, |_| true).await?;
+        all.section(document.graph, |_| true).await?;
+        let mut changes = all.changes;
         // What stands on others goes first.
-        changes.extend(removals.into_iter().rev());
+        changes.extend(all.removals.into_iter().rev());
         Ok(Plan { changes })
-    }
-}
-
-fn by_name<T>(things: impl Iterator<Item = T>, name: impl Fn(&T) -> String) -> BTreeMap<String, T> {
-    things.map(|thing| (name(&thing), thing)).collect()
-}
-
-fn agent_name(agent: &Definition) -> String {
-    format!("{}@{}", agent.id, agent.version)
-}
-
-fn edge_name(edge: &Edge) -> String {
-    format!("{} → {}", edge.from, edge.to)
-}
-
-fn unmarked(connector: Connector) -> Connector {
-    Connector {
-        mark: Mark::default(),
-        ..connector
-    }
-}
-
-async fn declared_edges(fleet: &Fleet) -> Result<Vec<Edge>, Error> {
-    let declared = Filter {
-        source: Some(Source::Declared),
-        ..Filter::default()
-    };
-    let edges = fleet.graph(&declared).await?.into_iter();
-    let edges = edges.map(|edge| Edge {
-        from: edge.from,
-        to: edge.to,
-        description: edge.description,
-    });
-    Ok(edges.collect())
-}
-
-fn scope_of(view: view::Scope) -> Scope {
-    Scope {
-        path: view.path,
-        description: view.description,
-        labels: view.labels,
     }
 }
 

@@ -22,7 +22,12 @@ use shown::{Delegated, Shown};
   fleet approvals approve a17 --comment \"the invoice is right\"
   fleet approvals reject a17 --comment \"wrong account\"
   fleet approvals answer a17 approve-once --field cost-centre=4711
+  fleet approvals comment a17 \"waiting for the supplier\"
+  fleet approvals escalate a17 --reason \"nobody is there\"
+  fleet approvals reassign a17 role:operator user:k-3 --reason \"on leave\"
   fleet approvals delegate user:k-2b --for 14d --reason \"on leave\"
+  fleet approvals delegations
+  fleet approvals undelegate --as user:k-2
   fleet approvals watch --mine")]
 pub enum Command {
     /// List approvals: those that something waits for, and the last that were

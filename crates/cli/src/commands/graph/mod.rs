@@ -17,8 +17,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 #[derive(Subcommand)]
 #[command(after_help = "Examples:
   fleet graph declare agent:pay-1 agent:quotes-1 --description \"asks it for prices\"
+  fleet graph undeclare agent:pay-1 agent:quotes-1
   fleet graph show --since 1h
   fleet graph blast agent:quotes-1
+  fleet graph cycles
+  fleet graph spof
+  fleet graph bottlenecks
   fleet graph contention
   fleet graph export --format dot | dot -Tsvg > fleet.svg
 

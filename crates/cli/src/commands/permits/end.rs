@@ -24,7 +24,7 @@ pub struct End {
     #[arg(long, value_parser = parse::money, value_name = "AMOUNT")]
     money: Option<u64>,
     /// How many tokens it did cost
-    #[arg(long, value_name = "COUNT")]
+    #[arg(long, value_parser = parse::tokens, value_name = "COUNT")]
     tokens: Option<u64>,
 }
 

@@ -16,7 +16,7 @@ pub struct Renew {
     /// Who holds it; absent: the agent that the key is bound to
     #[arg(long)]
     agent: Option<AgentId>,
-    /// From now on; absent: as long as first asked
+    /// Hold it so long from now on, such as 10m; absent: as long as was asked at first
     #[arg(long, value_parser = parse::millis, value_name = "TIME")]
     ttl: Option<Millis>,
 }

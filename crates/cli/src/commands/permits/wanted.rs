@@ -42,7 +42,7 @@ pub struct Wanted {
     #[arg(long, value_parser = parse::money, default_value = "0", value_name = "AMOUNT")]
     money: u64,
     /// Most tokens it will cost
-    #[arg(long, default_value_t = 0, value_name = "COUNT")]
+    #[arg(long, value_parser = parse::tokens, default_value = "0", value_name = "COUNT")]
     tokens: u64,
     /// 1 (least) to 10 (most urgent); absent: the agent's own
     #[arg(long, value_parser = parse::priority)]
