@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     Target {
         name: "session_client",
         run: targets::session_client,
@@ -68,6 +68,11 @@ pub const TARGETS: [Target; 10] = [
         name: "modules",
         run: targets::modules,
         seeds: seeds::modules,
+    },
+    Target {
+        name: "schemas",
+        run: targets::schemas,
+        seeds: seeds::schemas,
     },
     Target {
         name: "manifest",

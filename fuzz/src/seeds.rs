@@ -59,6 +59,15 @@ pub fn modules() -> Vec<Vec<u8>> {
     ]
 }
 
+/// Schemas of tools' arguments, and arguments.
+#[must_use]
+pub fn schemas() -> Vec<Vec<u8>> {
+    lines(include_str!("../seeds/schemas.txt"))
+        .chunks(2)
+        .map(|pair| pair.join(&b'\n'))
+        .collect()
+}
+
 /// Files for `fleet apply`.
 #[must_use]
 pub fn manifest() -> Vec<Vec<u8>> {

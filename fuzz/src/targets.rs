@@ -12,7 +12,7 @@ use fleet_types::session::{self, ClientFrame, ServerFrame};
 use fleet_types::view::Page;
 use fleet_types::{
     Envelope, Pattern, PermitId, Record, RequestId, ResourcePath, ScopePath, Seq, action, agent,
-    budget, group, halt, limit, policy, rule, scope, settings,
+    budget, connector, graph, group, halt, limit, plan, policy, rule, scope, settings, tool,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,6 +26,11 @@ fn same<T: DeserializeOwned + Serialize + PartialEq + Debug>(data: &[u8]) -> Opt
     let again: T = serde_json::from_slice(&text).expect("what was written can be read");
     assert_eq!(again, value, "it changes on its way");
     Some(value)
+}
+
+/// What is never written again: nothing may panic.
+fn read<T: DeserializeOwned>(data: &[u8]) {
+    let _ = serde_json::from_slice::<T>(data);
 }
 
 /// As [`same`], of what cannot be compared: what is written twice is the same text.
@@ -75,8 +80,22 @@ pub fn bodies(data: &[u8]) {
     same::<scope::Scope>(data);
     same::<settings::Settings>(data);
     same_text::<http::agents::StatusBody>(data);
-    // It is only read.
-    let _ = serde_json::from_slice::<http::batch::Batch>(data);
+    same::<tool::Tool>(data);
+    same::<connector::Connector>(data);
+    same::<plan::Plan>(data);
+    same::<graph::Edge>(data);
+    read::<http::batch::Batch>(data);
+    read::<http::plans::PlanBody>(data);
+    read::<http::policies::TestBody>(data);
+    read::<http::conflicts::ResolveBody>(data);
+    read::<http::conflicts::AnswerBody>(data);
+    read::<http::conflicts::VoteBody>(data);
+    read::<http::transactions::BeginBody>(data);
+    read::<http::transactions::EnlistBody>(data);
+    read::<http::transactions::HoldBody>(data);
+    read::<http::transactions::EndBody>(data);
+    read::<http::transactions::ReportBody>(data);
+    read::<http::transactions::ResolveBody>(data);
     same_text::<http::budgets::TopUpBody>(data);
     same_text::<http::fleets::FleetBody>(data);
     same_text::<http::fleets::TenantBody>(data);
@@ -248,6 +267,22 @@ pub fn modules(data: &[u8]) {
         let asked = thread.spawn_scoped(scope, ask).expect("a thread starts");
         asked.join().expect("it never panics");
     });
+}
+
+/// Schemas of tools' arguments, and arguments: a line each. What is taken is asked.
+pub fn schemas(data: &[u8]) {
+    let mut lines = data.splitn(2, |byte| *byte == b'\n');
+    let mut line = || lines.next().unwrap_or_default();
+    let Some(schema) = same::<tool::Schema>(line()) else {
+        return;
+    };
+    let Ok(schema) = fleet_schema::compile(&schema) else {
+        return;
+    };
+    let arguments = serde_json::from_slice(line()).unwrap_or_default();
+    let faults = schema.check(&arguments);
+    assert!(faults.len() <= tool::FAULTS_MAX, "{faults:?}");
+    assert_eq!(schema.check(&arguments), faults, "it is not sure");
 }
 
 /// The file of `fleet apply`, which rules and their tests stand in too, and that of one rule.

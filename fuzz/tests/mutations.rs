@@ -90,6 +90,11 @@ fn modules() {
 }
 
 #[test]
+fn schemas() {
+    mutations("schemas");
+}
+
+#[test]
 fn manifest() {
     mutations("manifest");
 }

@@ -60,12 +60,12 @@ pub fn rejected(code: Code, message: impl AsRef<str>) -> Decided {
 }
 
 /// The version to go back to: the one of this number, or the last before what `about` is at now. `about` is its name and that.
-pub fn earlier<'v, V>(
+pub fn earlier<V>(
     (name, now): (String, u32),
-    kept: &'v [V],
+    kept: &[V],
     number: impl Fn(&V) -> u32,
     wanted: Option<u32>,
-) -> Result<&'v V, Rejection> {
+) -> Result<&V, Rejection> {
     let found = match wanted {
         None => kept.last(),
         Some(wanted) => kept.iter().find(|version| number(version) == wanted),

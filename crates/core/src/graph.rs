@@ -2,13 +2,13 @@
 //! traffic shows is a view of the journal and not known here.
 use crate::decide::{Decided, invalid, rejected};
 use crate::state::State;
-use fleet_types::graph::{Command, Edge, Ends};
+use fleet_types::graph::{self, Command, Edge, Ends};
 use fleet_types::{Code, Event, Text};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Most declared edges of a fleet; each costs some hundred bytes of every snapshot.
-const COUNT_MAX: usize = if cfg!(test) { 4 } else { 20_000 };
+/// Few where it is tested.
+const COUNT_MAX: usize = if cfg!(test) { 4 } else { graph::COUNT_MAX };
 
 /// What is declared, in the order of its ends.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]

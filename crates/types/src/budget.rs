@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use utoipa::ToSchema;
 
+/// Most budgets of a fleet.
+pub const COUNT_MAX: usize = 10_000;
+
 /// What an action costs. Whole numbers only: there is no rounding anywhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]

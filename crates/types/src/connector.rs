@@ -8,6 +8,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use smol_str::SmolStr;
 use utoipa::ToSchema;
 
+/// Most connectors of a fleet.
+pub const COUNT_MAX: usize = 1_000;
+
 /// A way to an outside system.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

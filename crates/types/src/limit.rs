@@ -6,6 +6,9 @@ use crate::time::Millis;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+/// Most limits of a fleet.
+pub const COUNT_MAX: usize = 10_000;
+
 /// A limit over the requests that its selector matches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

@@ -21,6 +21,8 @@ pub const CLAIMS_MAX: usize = 64;
 pub const PARAMETERS_BYTES_MAX: usize = 16 * 1024;
 /// Largest amount of one cost: keeps every sum far from the end of a `u64`.
 pub const COST_MAX: u64 = 1_000_000_000_000_000;
+/// The same in words: money is counted in millionths.
+pub const COST_MAX_TOLD: &str = "1000000000 of money and 1000000000000000 tokens";
 
 /// What an agent wants to do.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

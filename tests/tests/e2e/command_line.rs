@@ -73,14 +73,11 @@ fn amounts_are_told_in_their_own_unit() {
 
 #[test]
 fn a_file_that_is_not_there_is_a_wrong_command_line() {
-    fleet(&[
-        "demo",
-        "bank",
-        "--uncoordinated",
-        "--input",
-        "no-such-file.csv",
-    ])
-    .failed(2, "input no-such-file.csv: No such file or directory");
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().to_str().unwrap();
+    let demo = ["demo", "bank", "--uncoordinated", "--data-dir", data];
+    let ask = [&demo[..], &["--input", "no-such-file.csv"]].concat();
+    fleet(&ask).failed(2, "input no-such-file.csv: No such file or directory");
 }
 
 #[test]

@@ -17,10 +17,6 @@ const EXEMPT: &Exempt = &[
         "the reference model is read as a whole, beside the machine it judges",
     ),
     (
-        "crates/core/src/tests/script.rs",
-        "the whole language of the scripts: one line for each thing that can be said",
-    ),
-    (
         "crates/cli/src/commands/agents/shown.rs#lines",
         "a table: one line for each field of an agent that is shown",
     ),

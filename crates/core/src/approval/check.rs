@@ -75,8 +75,15 @@ pub fn assignees(field: &str, assignees: &[Assignee], needed: u32) -> Result<(),
         true => assignees.len() as u32,
         false => NEEDED_MAX,
     };
-    if !(1..=most).contains(&needed) {
-        return Err(invalid(&needed_at, format!("{needed} must be 1–{most}")));
+    if needed == 0 {
+        return Err(invalid(&needed_at, "0 must be at least 1"));
+    }
+    if needed > most {
+        let words = match named {
+            true => format!("{needed} is more than the {most} named"),
+            false => format!("{needed} is more than {most}"),
+        };
+        return Err(invalid(&needed_at, words));
     }
     Ok(())
 }

@@ -300,8 +300,7 @@ fn delegator(speaker: &Speaker<'_>, from: Option<&Person>) -> Result<Person, Rej
     let from = from.unwrap_or(&speaker.person);
     let refused = |code, words: String| Err(Rejection::new(code, words).field("from"));
     if *from == Person::Local {
-        let words =
-            "say who delegates, as user:KEY or agent:AGENT: without keys nobody can be told apart";
+        let words = "say who delegates, such as {\"user\": \"KEY\"} or {\"agent\": \"AGENT\"}: without keys nobody can be told apart";
         return refused(Code::Invalid, words.into());
     }
     let is_admin = speaker.proof.role >= Role::Admin && speaker.proof.scope.is_none();
@@ -322,7 +321,7 @@ fn delegate(
     if *to == Person::Local || *to == from {
         return Ok(invalid(
             "to",
-            "to must be another, as user:KEY or agent:AGENT",
+            "to must be another, such as {\"user\": \"KEY\"} or {\"agent\": \"AGENT\"}",
         ));
     }
     if !(1..=DELEGATION_MS_MAX).contains(&delegate.for_ms.0) {

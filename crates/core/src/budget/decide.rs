@@ -4,15 +4,12 @@ use crate::decide::{Decided, invalid, rejected};
 use crate::permit::gates::Ask;
 use crate::permit::grant::Found;
 use crate::state::State;
-use fleet_types::budget::{Account, Budget, Command, Unit};
+use fleet_types::budget::{Account, Budget, COUNT_MAX, Command, Unit};
 use fleet_types::event::{BudgetRemoved, BudgetSoftReached, BudgetToppedUp};
-use fleet_types::permit::{BudgetCharge, COST_MAX};
+use fleet_types::permit::{BudgetCharge, COST_MAX, COST_MAX_TOLD};
 use fleet_types::{BudgetId, Code, Event, Time};
 use smol_str::SmolStr;
 use std::sync::Arc;
-
-/// Most budgets of a fleet.
-const COUNT_MAX: usize = 10_000;
 
 pub fn decide(state: &State, command: &Command, now: Time) -> Decided {
     match command {
@@ -49,7 +46,9 @@ pub fn decide(state: &State, command: &Command, now: Time) -> Decided {
             if *amount == 0 || *amount > COST_MAX || purse.topped_up > COST_MAX - *amount {
                 return invalid(
                     "amount",
-                    format!("amount must be 1–{COST_MAX}, all top-ups of a period together"),
+                    format!(
+                        "amount must be more than 0 and at most {COST_MAX_TOLD}, all top-ups of a period together"
+                    ),
                 );
             }
             Decided::event(Event::BudgetToppedUp(BudgetToppedUp {
@@ -81,7 +80,7 @@ fn set(state: &State, budget: &Budget) -> Decided {
         );
     }
     if budget.hard > COST_MAX {
-        return invalid("hard", format!("hard must be at most {COST_MAX}"));
+        return invalid("hard", format!("hard must be at most {COST_MAX_TOLD}"));
     }
     if budget.soft.is_some_and(|soft| soft > budget.hard) {
         return invalid("soft", "soft must not be above hard");

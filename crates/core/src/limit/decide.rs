@@ -2,12 +2,10 @@
 use crate::decide::{Decided, rejected};
 use crate::state::State;
 use fleet_types::event::LimitRemoved;
-use fleet_types::limit::{Command, Limit, Measure};
+use fleet_types::limit::{COUNT_MAX, Command, Limit, Measure};
 use fleet_types::{Code, Event, Rejection};
 use std::sync::Arc;
 
-/// Most limits of a fleet.
-const COUNT_MAX: usize = 10_000;
 /// Largest number in a limit.
 const VALUE_MAX: u64 = 1_000_000_000;
 /// Faster rates could not be told apart in whole nanoseconds.

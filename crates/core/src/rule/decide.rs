@@ -6,12 +6,12 @@ use crate::decide::{Decided, earlier, rejected};
 use crate::state::State;
 use fleet_types::event::{RuleRemoved, RuleReset, RuleSet};
 use fleet_types::finding::{Finding, Level};
-use fleet_types::rule::{Allocation, Case, Command, Condition, Form, Order, Rule, Stage, Strategy};
+use fleet_types::rule::{
+    Allocation, COUNT_MAX, Case, Command, Condition, Form, Order, Rule, Stage, Strategy,
+};
 use fleet_types::{Actor, Code, Event, Millis, Rejection, RuleId, Text};
 use std::sync::Arc;
 
-/// Most rules of a fleet.
-const COUNT_MAX: usize = 10_000;
 /// Earlier versions that can be rolled back to; all stand in the journal.
 pub const VERSIONS_MAX: usize = 32;
 /// Most warnings kept with a version.

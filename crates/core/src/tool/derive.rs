@@ -1,7 +1,7 @@
 //! What follows from the arguments of a tool: which resources it touches, and what it costs.
 use fleet_types::budget::Cost;
 use fleet_types::lock::{Claim, Mode};
-use fleet_types::permit::{CLAIMS_MAX, COST_MAX, Request};
+use fleet_types::permit::{CLAIMS_MAX, COST_MAX, COST_MAX_TOLD, Request};
 use fleet_types::tool::{CostModel, FAULTS_MAX, Fault, Segment, Template, Tool};
 use fleet_types::{Pointer, ResourcePath, Text};
 use serde_json::{Map, Number, Value};
@@ -173,13 +173,13 @@ fn cost(model: &CostModel, arguments: Option<&Arguments>) -> Result<Cost, Vec<Fa
                 };
                 faults.push(fault(
                     &rate.argument.to_string(),
-                    format!("a number of at least 0 whose cost is at most {COST_MAX}, {is}"),
+                    format!("a number of at least 0 whose cost is at most {COST_MAX_TOLD}, {is}"),
                 ));
             }
         }
     }
     if faults.is_empty() && (money > COST_MAX || tokens > COST_MAX) {
-        let words = format!("less: all together cost more than {COST_MAX}");
+        let words = format!("less: all together cost more than {COST_MAX_TOLD}");
         faults.push(fault("", words));
     }
     match faults.is_empty() {

@@ -1,13 +1,11 @@
 //! Setting and removing connectors.
 use crate::decide::{Decided, invalid, rejected};
 use crate::state::State;
-use fleet_types::connector::{Command, Connector, Mark, To};
+use fleet_types::connector::{COUNT_MAX, Command, Connector, Mark, To};
 use fleet_types::event::ConnectorRemoved;
 use fleet_types::{Code, Event, Millis};
 use std::sync::Arc;
 
-/// Most connectors of a fleet.
-const COUNT_MAX: usize = 1_000;
 /// Longest that one attempt may take.
 const TIMEOUT_MS_MAX: Millis = Millis(300_000);
 

@@ -16,6 +16,9 @@ use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 
+/// Most declared edges of a fleet; each costs some hundred bytes of every snapshot.
+pub const COUNT_MAX: usize = 20_000;
+
 /// Something that needs or is needed. As text: `agent:payments-1`, `action:payment.send`, `resource:ledger/eu`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Node {

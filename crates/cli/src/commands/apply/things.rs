@@ -4,14 +4,14 @@ use fleet_client::http::AgentFilter;
 use fleet_client::{Error, Fleet};
 use fleet_types::action::Action;
 use fleet_types::agent::Definition;
-use fleet_types::budget::Budget;
-use fleet_types::connector::{Connector, Mark};
-use fleet_types::graph::Edge;
+use fleet_types::budget::{self, Budget};
+use fleet_types::connector::{self, Connector, Mark};
 use fleet_types::graph::view::{Filter, Source};
+use fleet_types::graph::{self, Edge};
 use fleet_types::group::Group;
-use fleet_types::limit::Limit;
+use fleet_types::limit::{self, Limit};
 use fleet_types::policy::{self, Policy};
-use fleet_types::rule::Rule;
+use fleet_types::rule::{self, Rule};
 use fleet_types::scope::Scope;
 use fleet_types::tool::{self, Tool};
 use fleet_types::{Code, view};
@@ -22,7 +22,7 @@ use std::pin::Pin;
 pub trait Thing: Serialize + PartialEq + Sized + 'static {
     /// In a word.
     const KIND: &'static str;
-    /// So many of a fleet at most, where there is a bound. It is core's; here it is known beforehand.
+    /// So many of a fleet at most, where there is a bound.
     const COUNT_MAX: Option<usize>;
     /// What it is called.
     fn name(&self) -> String;
@@ -79,11 +79,11 @@ macro_rules! things {
 things! {
     Action: "action", None, actions, put_action, remove_action by pattern;
     Group: "group", None, groups, put_group, remove_group by id;
-    Limit: "limit", Some(10_000), limits.limit, put_limit, remove_limit by id;
-    Rule: "rule", Some(10_000), rules.rule, put_rule, remove_rule by id;
+    Limit: "limit", Some(limit::COUNT_MAX), limits.limit, put_limit, remove_limit by id;
+    Rule: "rule", Some(rule::COUNT_MAX), rules.rule, put_rule, remove_rule by id;
     Policy: "policy", Some(policy::COUNT_MAX), policies.policy, put_policy, remove_policy by id;
     Tool: "tool", Some(tool::COUNT_MAX), tools.tool, put_tool, remove_tool by id;
-    Budget: "budget", Some(10_000), budgets.budget, put_budget, remove_budget by id;
+    Budget: "budget", Some(budget::COUNT_MAX), budgets.budget, put_budget, remove_budget by id;
 }
 
 impl Thing for Scope {
@@ -132,7 +132,7 @@ impl Thing for Definition {
 
 impl Thing for Connector {
     const KIND: &'static str = "connector";
-    const COUNT_MAX: Option<usize> = Some(1_000);
+    const COUNT_MAX: Option<usize> = Some(connector::COUNT_MAX);
     fn name(&self) -> String {
         self.id.to_string()
     }
@@ -165,7 +165,7 @@ impl Unmarked for Connector {
 
 impl Thing for Edge {
     const KIND: &'static str = "edge";
-    const COUNT_MAX: Option<usize> = Some(20_000);
+    const COUNT_MAX: Option<usize> = Some(graph::COUNT_MAX);
     fn name(&self) -> String {
         format!("{} → {}", self.from, self.to)
     }
@@ -187,35 +187,5 @@ impl Thing for Edge {
     }
     async fn remove(&self, fleet: &Fleet) -> Result<(), Error> {
         fleet.undeclare_edge(&self.ends()).await.map(drop)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The bound that a part of core has as its own: asking for so many would take a minute.
-    fn bound_in(source: &str) -> Option<usize> {
-        let line = source
-            .lines()
-            .find(|line| line.contains("const COUNT_MAX: usize ="))?;
-        // Behind another one for its own tests, where it has such.
-        let mut numbers = line.split(|c: char| !c.is_ascii_digit() && c != '_');
-        let last = numbers.rfind(|word| word.starts_with(|c: char| c.is_ascii_digit()))?;
-        last.replace('_', "").parse().ok()
-    }
-
-    #[test]
-    fn the_bounds_are_those_of_the_core() {
-        macro_rules! core {
-            ($path:literal) => {
-                bound_in(include_str!(concat!("../../../../core/src/", $path)))
-            };
-        }
-        assert_eq!(Limit::COUNT_MAX, core!("limit/decide.rs"));
-        assert_eq!(Rule::COUNT_MAX, core!("rule/decide.rs"));
-        assert_eq!(Budget::COUNT_MAX, core!("budget/decide.rs"));
-        assert_eq!(Connector::COUNT_MAX, core!("txn/connector.rs"));
-        assert_eq!(Edge::COUNT_MAX, core!("graph.rs"));
     }
 }

@@ -76,7 +76,9 @@ fn guard(entry: &Entry, guarded: &Guarded<'_>, needs: &mut Needs) -> Result<(), 
         (Guard::Approval, None) | (Guard::Forbidden, _) => {
             let case = guarded.case;
             let which = case.map_or_else(String::new, |at| format!(" in its case {}", at + 1));
-            let told = format!("tool {tool} is forbidden{which}");
+            let told = format!(
+                "tool {tool} is forbidden{which}; ask for something else, or have its guard changed"
+            );
             let mut stop = Stop::deny(Gate::Tool, Code::ToolForbidden, told);
             stop.blocker = Some(blocker(tool, &[], &[]));
             Err(stop)
