@@ -1,0 +1,69 @@
+//! Whether a text is an expression, without evaluating it.
+use crate::bounds::Bounds;
+use crate::evaluate::World;
+use crate::fault::{Fault, Flaw};
+
+/// Longest expression, in bytes.
+pub(crate) const SOURCE_BYTES_MAX: usize = 64 << 10;
+
+/// Whether a text is one JavaScript expression.
+///
+/// # Errors
+/// When it is none, or uses what expressions may not: why, and on which line.
+pub fn check(source: &str) -> Result<(), Flaw> {
+    spelling(source)?;
+    let world = World::new(&Bounds::default()).map_err(|fault| flaw(&fault.to_string()))?;
+    // Whoever closes the one bracket does not close the other: what fits into both is one expression.
+    for (open, close) in [('(', ')'), ('[', ']')] {
+        let text = format!("(() => {{ \"use strict\"; return {open}\n{source}\n{close}; }})");
+        world.compile(&text).map_err(|fault| match fault {
+            Fault::Flawed(flaw) => flaw,
+            other => flaw(&other.to_string()),
+        })?;
+    }
+    Ok(())
+}
+
+/// What can be told without the engine.
+pub(crate) fn spelling(source: &str) -> Result<(), Flaw> {
+    if source.trim().is_empty() {
+        return Err(flaw("it is empty"));
+    }
+    if source.len() > SOURCE_BYTES_MAX {
+        return Err(flaw(&format!("it is longer than {SOURCE_BYTES_MAX} bytes")));
+    }
+    if let Some(at) = big_number(source) {
+        return Err(Flaw {
+            what:
+                "numbers such as 1n, which have no end, may not be used (nor be written in a text)"
+                    .to_owned(),
+            line: 1 + source[..at].matches('\n').count(),
+        });
+    }
+    Ok(())
+}
+
+fn flaw(what: &str) -> Flaw {
+    Flaw {
+        what: what.to_owned(),
+        line: 1,
+    }
+}
+
+/// Where a BigInt may stand. Texts are not told from code: what looks like a text may be the inside of a pattern.
+fn big_number(source: &str) -> Option<usize> {
+    let bytes = source.as_bytes();
+    let is_word = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'_' | b'$');
+    let mut at = 0;
+    while at < bytes.len() {
+        let begin = at;
+        while at < bytes.len() && is_word(bytes[at]) {
+            at += 1;
+        }
+        if begin < at && bytes[begin].is_ascii_digit() && bytes[at - 1] == b'n' {
+            return Some(begin);
+        }
+        at = at.max(begin + 1);
+    }
+    None
+}
