@@ -17,6 +17,11 @@ pub fn check(source: &str) -> Result<(), Flaw> {
     for (open, close) in [('(', ')'), ('[', ']')] {
         let text = format!("(() => {{ \"use strict\"; return {open}\n{source}\n{close}; }})");
         world.compile(&text).map_err(|fault| match fault {
+            // What is missed stands behind the last line, where the bracket is closed.
+            Fault::Flawed(flaw) if flaw.line > source.lines().count() => Flaw {
+                what: "it ends too early".to_owned(),
+                line: source.lines().count(),
+            },
             Fault::Flawed(flaw) => flaw,
             other => flaw(&other.to_string()),
         })?;

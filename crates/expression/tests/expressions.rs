@@ -132,6 +132,8 @@ fn texts_that_are_no_expressions() {
     }
     let flaw = check("1 +\n2 +\n* 3").unwrap_err();
     assert_eq!(flaw.line, 3, "{flaw}");
+    let flaw = check("inputs.a &&\n  inputs.b ||").unwrap_err();
+    assert_eq!(flaw.to_string(), "line 2: it ends too early");
 }
 
 #[test]
