@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 12] = [
     Target {
         name: "session_client",
         run: targets::session_client,
@@ -68,6 +68,16 @@ pub const TARGETS: [Target; 10] = [
         name: "modules",
         run: targets::modules,
         seeds: seeds::modules,
+    },
+    Target {
+        name: "definitions",
+        run: targets::definitions,
+        seeds: seeds::definitions,
+    },
+    Target {
+        name: "expressions",
+        run: targets::expressions,
+        seeds: seeds::expressions,
     },
     Target {
         name: "manifest",
