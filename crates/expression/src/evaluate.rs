@@ -5,8 +5,8 @@ use crate::fault::{Fault, Flaw};
 use rquickjs::context::intrinsic::{Eval, Json, MapSet, Promise, RegExp, RegExpCompiler};
 use rquickjs::{CatchResultExt, CaughtError, Context, Ctx, Function, Runtime, Value};
 use serde_json::Value as Json_;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Instant;
 
 /// Steps between two looks at the bounds: the library's own number.
@@ -77,10 +77,17 @@ const PRELUDE: &str = r#"
 })
 "#;
 
+/// What was used of the bounds so far.
+struct Meter {
+    looks: Cell<u64>,
+    began: Cell<Instant>,
+    is_late: Cell<bool>,
+}
+
 /// A runtime with one context, within bounds.
 pub(crate) struct World {
     context: Context,
-    is_late: Arc<AtomicBool>,
+    meter: Rc<Meter>,
     // Behind its context, which goes first.
     _runtime: Runtime,
 }
@@ -90,16 +97,19 @@ impl World {
         let runtime = Runtime::new().map_err(|_| Fault::TooMuchMemory)?;
         runtime.set_memory_limit(bounds.memory);
         runtime.set_max_stack_size(bounds.stack);
-        let is_late = Arc::new(AtomicBool::new(false));
-        let late = is_late.clone();
-        let began = Instant::now();
+        let meter = Rc::new(Meter {
+            looks: Cell::new(0),
+            began: Cell::new(Instant::now()),
+            is_late: Cell::new(false),
+        });
         let Bounds { steps, wall, .. } = *bounds;
-        let mut looks = 0;
+        let looked = meter.clone();
         runtime.set_interrupt_handler(Some(Box::new(move || {
-            looks += 1;
-            let ends = looks * STEPS_EACH > steps || began.elapsed() > wall;
+            looked.looks.set(looked.looks.get() + 1);
+            let ends =
+                looked.looks.get() * STEPS_EACH > steps || looked.began.get().elapsed() > wall;
             if ends {
-                late.store(true, Ordering::Relaxed);
+                looked.is_late.set(true);
             }
             ends
         })));
@@ -107,7 +117,7 @@ impl World {
         let context = Context::custom::<Known>(&runtime).map_err(|_| Fault::TooMuchMemory)?;
         let world = World {
             context,
-            is_late,
+            meter,
             _runtime: runtime,
         };
         world.context.with(|ctx| {
@@ -121,6 +131,13 @@ impl World {
             done.map(drop).map_err(|caught| world.fault(&caught))
         })?;
         Ok(world)
+    }
+
+    /// The bounds hold afresh from here on.
+    pub(crate) fn restart(&self) {
+        self.meter.looks.set(0);
+        self.meter.began.set(Instant::now());
+        self.meter.is_late.set(false);
     }
 
     /// Reads a text as a script; it is run, so it had better make a function only. Its own lines begin with the second.
@@ -220,7 +237,7 @@ impl World {
     }
 
     fn fault(&self, caught: &CaughtError<'_>) -> Fault {
-        if self.is_late.load(Ordering::Relaxed) {
+        if self.meter.is_late.get() {
             return Fault::TooLong;
         }
         let clip = |text: String| {

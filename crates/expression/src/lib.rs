@@ -18,6 +18,6 @@ mod evaluate;
 mod fault;
 
 pub use bounds::Bounds;
-pub use check::check;
+pub use check::{Checks, check};
 pub use evaluate::{evaluate, is_true};
 pub use fault::{Fault, Flaw};

@@ -1,5 +1,5 @@
 //! Expressions that are made to hurt: each ends soon, in little memory, and says why.
-use fleet_expression::{Bounds, Fault, check, evaluate};
+use fleet_expression::{Bounds, Checks, Fault, check, evaluate};
 use serde_json::json;
 use std::time::{Duration, Instant};
 
@@ -172,4 +172,23 @@ fn it_takes_no_time_to_begin() {
         evaluate("1 + 1", &json!({}), &Bounds::default()).unwrap();
     }
     println!("{:?} for each evaluation", began.elapsed() / 100);
+}
+
+#[test]
+fn many_checks_in_one_world() {
+    let mut checks = Checks::default();
+    let began = Instant::now();
+    for number in 0..2_500 {
+        assert_eq!(
+            checks.check(&format!("inputs.a{number} > {number}")),
+            Ok(())
+        );
+        if number % 500 == 0 {
+            // Gets out of its brackets, and is run: the next ones do not notice.
+            let out = "1\n); })()); for (;;) ; (() => { return ((() => { return (1";
+            assert!(checks.check(out).is_err());
+            assert!(checks.check("1 +").is_err());
+        }
+    }
+    println!("{:?} for each check", began.elapsed() / 2_500);
 }

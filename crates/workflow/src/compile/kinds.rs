@@ -143,6 +143,13 @@ impl<'d> Compiler<'d, '_> {
         let mut bodies = Vec::new();
         let mut cases = std::collections::BTreeMap::new();
         for (number, (case, nodes)) in it.cases.iter().enumerate() {
+            if case == "default" && !it.default.is_empty() {
+                self.within("cases", |this| {
+                    this.within(case, |this| {
+                        this.note_name("there is a `default`, too", "call the case otherwise");
+                    });
+                });
+            }
             cases.insert(
                 case.clone(),
                 u32::try_from(number).expect("at most 256 cases"),

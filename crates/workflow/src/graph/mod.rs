@@ -8,7 +8,10 @@
 //!
 //! The rule of running: a node is ready when all it waits for has ended: succeeded, skipped, or failed and optional. A node
 //! that is skipped, or optional and has failed, gives null. So a join neither stalls nor fires early.
+mod filled;
 mod work;
+
+pub use filled::{Unfilled, Wanted};
 
 pub use work::{
     Agent, Approval, Assigned, Compensation, Pause, Permit, Position, Task, Work, Workers,

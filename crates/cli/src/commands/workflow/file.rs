@@ -1,21 +1,26 @@
 //! A file with a definition: read, and its mistakes drawn where they stand.
 use crate::failure::{Failure, Outcome};
 use crate::{exit, paint};
+use fleet_expression::Checks;
 use fleet_types::tool::Schema;
 use fleet_workflow::{Checker, Faults, Flaw, Workflow};
 use miette::{LabeledSpan, MietteDiagnostic, NamedSource, Report};
 use serde_json::Value;
+use std::cell::RefCell;
 use std::path::Path;
 
 /// A longer line is of a program's making, and is not drawn.
 const LINE_BYTES_MAX: usize = 10_000;
 
 /// Asks the engine of expressions, and the compiler of schemas.
-struct Engines;
+#[derive(Default)]
+struct Engines {
+    checks: RefCell<Checks>,
+}
 
 impl Checker for Engines {
     fn expression(&self, source: &str) -> Result<(), Flaw> {
-        fleet_expression::check(source).map_err(|flaw| Flaw {
+        self.checks.borrow_mut().check(source).map_err(|flaw| Flaw {
             what: match source.lines().count() {
                 1 => flaw.what,
                 _ => flaw.to_string(),
@@ -48,7 +53,7 @@ pub fn text(path: &Path) -> Outcome<String> {
 
 /// The workflow that a text holds.
 pub fn parse(text: &str) -> Result<Workflow, Faults> {
-    fleet_workflow::read(text, &Engines)
+    fleet_workflow::read(text, &Engines::default())
 }
 
 /// The workflow in a file; shows every mistake.
