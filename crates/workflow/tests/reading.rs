@@ -186,6 +186,17 @@ fn texts_that_are_none() {
 }
 
 #[test]
+fn what_is_asked_before_the_start_sees_no_nodes() {
+    let text = "name: w\nconcurrency: { key: '{{ nodes.a.outputs.x }} {{ inputs.b }}' }\nnodes: { a: { kind: agent, agent: a } }\n";
+    assert_eq!(
+        faults(text),
+        "2:21: concurrency.key: there is no node \"a\"; there are none\n2:21: concurrency.key: there is no input \"b\"; there are none"
+    );
+    let text = "name: w\nnodes: { a: { kind: switch, value: '1', cases: { default: { b: { kind: wait, for: 1s } } }, default: { c: { kind: wait, for: 1s } } } }\n";
+    assert!(faults(text).contains("nodes.a.cases.default: there is a `default`, too"));
+}
+
+#[test]
 fn json_is_read_too() {
     let text = r#"{"name": "w", "nodes": {"a": {"kind": "transform", "value": "1 + 1"}, "b": {"kind": "emit", "event": "x", "payload": "{{ nodes.a.outputs.value }}"}}}"#;
     let workflow = read(text, &Unchecked).unwrap();

@@ -37,16 +37,17 @@ pub(crate) fn compile(definition: &Definition, checker: &dyn Checker, notes: &mu
     let root = compiler.within("nodes", |it| {
         it.body(&definition.nodes, None, "", Scope::default())
     });
-    // What the whole gives is seen from outside all nodes.
-    compiler
-        .scopes
-        .push(Scope::of(&root, &compiler.nodes, None));
-    let outputs = compiler.outputs();
+    // Asked before anything has begun: no node is in sight.
     let key = definition
         .concurrency
         .key
         .as_ref()
         .map(|key| compiler.within("concurrency", |it| it.text("key", key, Sight::default())));
+    // What the whole gives is seen from outside all nodes.
+    compiler
+        .scopes
+        .push(Scope::of(&root, &compiler.nodes, None));
+    let outputs = compiler.outputs();
     compiler.scopes.pop();
     let mut graph = Graph {
         name: definition.name.clone(),
