@@ -58,6 +58,15 @@ fn the_reference_is_in_the_documentation() {
     );
 }
 
+#[test]
+fn the_example_in_the_documentation_is_right() {
+    let text = std::fs::read_to_string(root().join("docs/workflows.md")).unwrap();
+    let (_, after) = text.split_once("## A definition\n\n```yaml\n").unwrap();
+    let (example, _) = after.split_once("```").unwrap();
+    let workflow = read(example, &Unchecked).unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(workflow.graph.nodes.len(), 5);
+}
+
 /// What holds every field, as it is written and as it comes back, is right by the schema; so the schema knows every field
 /// that the reader takes and writes.
 #[test]
