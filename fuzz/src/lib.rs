@@ -23,7 +23,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 13] = [
     Target {
         name: "session_client",
         run: targets::session_client,
@@ -73,6 +73,16 @@ pub const TARGETS: [Target; 11] = [
         name: "schemas",
         run: targets::schemas,
         seeds: seeds::schemas,
+    },
+    Target {
+        name: "definitions",
+        run: targets::definitions,
+        seeds: seeds::definitions,
+    },
+    Target {
+        name: "expressions",
+        run: targets::expressions,
+        seeds: seeds::expressions,
     },
     Target {
         name: "manifest",

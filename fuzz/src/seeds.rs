@@ -81,6 +81,25 @@ pub fn manifest() -> Vec<Vec<u8>> {
     ]
 }
 
+/// Definitions of workflows.
+#[must_use]
+pub fn definitions() -> Vec<Vec<u8>> {
+    vec![
+        include_bytes!("../../crates/workflow/tests/every-kind.yaml").to_vec(),
+        include_bytes!("../../templates/ci-cd-review.yaml").to_vec(),
+        include_bytes!("../../templates/procurement.yaml").to_vec(),
+        b"name: w\nnodes: {a: {kind: wait, for: 1s, after: b}, b: {kind: transform, value: nodes.a.outputs}}\n".to_vec(),
+        b"{\"name\": \"w\", \"nodes\": {\"a\": {\"kind\": \"emit\", \"event\": \"{{ inputs['x y'][0] }} \\\\{{\"}}}".to_vec(),
+        b"name: &a [x]\nnodes: {b: *a, b: {kind: 3}}\n".to_vec(),
+    ]
+}
+
+/// Expressions.
+#[must_use]
+pub fn expressions() -> Vec<Vec<u8>> {
+    lines(include_str!("../seeds/expressions.txt"))
+}
+
 /// Commands of every kind that the simulator knows.
 #[must_use]
 pub fn commands() -> Vec<Vec<u8>> {

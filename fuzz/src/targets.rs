@@ -16,6 +16,7 @@ use fleet_types::{
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::collections::BTreeSet;
 use std::fmt::{Debug, Display};
 use std::str::FromStr;
 
@@ -291,5 +292,52 @@ pub fn manifest(data: &[u8]) {
         // A mistake is shown, which is also under test.
         let _ = Document::parse(text, "fuzz.yaml");
         let _ = parse_one::<rule::Rule>(text, "fuzz.yaml");
+    }
+}
+
+/// Definitions of workflows, as anybody may hand them in.
+pub fn definitions(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    match fleet_workflow::read(text, &fleet_workflow::Unchecked) {
+        Ok(workflow) => {
+            assert_eq!(workflow.graph.unsound(), None);
+            let canonical = fleet_workflow::version::canonical(&workflow.definition);
+            let again = fleet_workflow::read(&canonical, &fleet_workflow::Unchecked);
+            assert_eq!(Ok(&workflow), again.as_ref());
+            let profiles = fleet_workflow::plan::Profiles::default();
+            let plan = fleet_workflow::plan::plan(&workflow.graph, &profiles, &BTreeSet::new());
+            assert_eq!(plan.nodes.len(), workflow.graph.nodes.len());
+        }
+        Err(faults) => {
+            assert!(!faults.faults.is_empty());
+            for fault in &faults.faults {
+                assert!(
+                    text.get(fault.range.clone()).is_some(),
+                    "{fault} is nowhere"
+                );
+            }
+        }
+    }
+}
+
+/// Expressions, as anybody may hand them in.
+pub fn expressions(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let bounds = fleet_expression::Bounds {
+        steps: 100_000,
+        memory: 4 << 20,
+        ..fleet_expression::Bounds::default()
+    };
+    let inputs =
+        serde_json::json!({"inputs": {"a": 1, "list": [1, 2]}, "nodes": {"x": {"outputs": {}}}});
+    let checked = fleet_expression::check(text);
+    let value = fleet_expression::evaluate(text, &inputs, &bounds);
+    if checked.is_ok() {
+        let is_flawed = matches!(value, Err(fleet_expression::Fault::Flawed(_)));
+        assert!(!is_flawed, "{text:?}: {value:?}");
     }
 }

@@ -119,3 +119,13 @@ fn samples_are_taken() {
         shelf.verify().unwrap();
     }
 }
+
+#[test]
+fn definitions() {
+    mutations("definitions");
+}
+
+#[test]
+fn expressions() {
+    mutations("expressions");
+}

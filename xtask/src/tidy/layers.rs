@@ -16,6 +16,8 @@ const ROWS: &[(&str, &[&str])] = &[
     ("journal", &["types"]),
     ("policy", &["types"]),
     ("schema", &["types"]),
+    // Knows an engine, and nothing of what its expressions are for.
+    ("expression", &[]),
     ("connect", &["types"]),
     // Knows what stands on the wire, and nothing of how it is decided.
     ("client", &["types"]),
@@ -56,8 +58,24 @@ const ROWS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
-            "types", "workflow", "journal", "policy", "schema", "connect", "client", "core",
-            "effects", "runtime", "views", "insight", "replay", "sim", "api", "server", "bank",
+            "types",
+            "workflow",
+            "journal",
+            "policy",
+            "schema",
+            "expression",
+            "connect",
+            "client",
+            "core",
+            "effects",
+            "runtime",
+            "views",
+            "insight",
+            "replay",
+            "sim",
+            "api",
+            "server",
+            "bank",
         ],
     ),
 ];

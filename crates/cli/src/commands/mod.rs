@@ -32,6 +32,7 @@ mod status;
 mod tools;
 mod txn;
 mod versions;
+mod workflow;
 
 use crate::context::Global;
 use crate::failure::Outcome;
@@ -88,6 +89,9 @@ pub enum Command {
     /// Connectors: ways to the systems that take part in transactions
     #[command(subcommand)]
     Connectors(connectors::Command),
+    /// Workflows: what many agents do together, checked and planned before it runs
+    #[command(subcommand)]
+    Workflow(workflow::Command),
     /// The tree of scopes
     #[command(subcommand)]
     Scopes(scopes::Command),
@@ -155,6 +159,7 @@ impl Command {
             Command::Budgets(command) => budgets::run(global, command).await,
             Command::Txn(command) => txn::run(global, command).await,
             Command::Connectors(command) => connectors::run(global, command).await,
+            Command::Workflow(command) => workflow::run(global, command).await,
             Command::Scopes(command) => scopes::run(global, command).await,
             Command::Groups(command) => groups::run(global, command).await,
             Command::Actions(command) => actions::run(global, command).await,

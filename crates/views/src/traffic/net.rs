@@ -177,14 +177,4 @@ impl Net {
             .collect();
         keys.into_iter()
     }
-
-    /// Resources above this one, the nearest first.
-    pub fn above<'p>(&self, path: &'p str) -> impl Iterator<Item = Key> + use<'_, 'p> {
-        let mut rest = path;
-        std::iter::from_fn(move || {
-            rest = rest.rsplit_once('/')?.0;
-            Some(self.resources.get(rest).copied())
-        })
-        .flatten()
-    }
 }
